@@ -1,0 +1,93 @@
+# tagline: make, make demo, make check. See README.md.
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+CC      ?= cc
+B       ?= build
+CFLAGS  ?= -O2 -g
+WARN     = -Wall -Wextra -Wshadow -Wswitch-enum -Werror
+SAN      = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib $(WARN) $(CFLAGS) $(if $(SANITIZE),$(SAN))
+LINK     = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@
+
+# A folder is a process: its sources make one program. A filter is one file of filters/.
+LIB      = $B/libtagline.a
+FILTERS  = $(patsubst filters/%.c,$B/tl-%,$(wildcard filters/*.c))
+PROGRAMS = $B/tl-router $B/tl-supervisor $B/tl-dashboard
+UNITS    = $(patsubst tests/unit/%.c,$B/unit-%,$(wildcard tests/unit/*.c))
+INSTALL  = $(filter-out $B/tl-template,$(FILTERS)) $(PROGRAMS)
+MAN1     = $(filter-out filters/template.1,$(wildcard filters/*.1)) $(wildcard router/*.1 supervisor/*.1 dashboard/*.1)
+objects  = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
+
+all: $(LIB) $(FILTERS) $(PROGRAMS)
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(call objects,lib)
+	$(AR) rcs $@ $^
+
+$(FILTERS): $B/tl-%: $B/filters/%.o $(LIB)
+	$(LINK) $^ -lpcre2-8
+
+$B/tl-router: $(call objects,router) $(LIB)
+	$(LINK) $^
+
+$B/tl-supervisor: $(call objects,supervisor) $(LIB)
+	$(LINK) $^ -linotifytools -ljansson
+
+$B/tl-dashboard: $(call objects,dashboard) $(LIB)
+	$(LINK) $^ -ljansson -lncursesw -lm
+
+# A unit test drives the sans-IO parts of a program, never its main.
+$(UNITS): $B/unit-%: $B/tests/unit/%.o $(filter-out $B/%/main.o,$(foreach d,router supervisor dashboard,$(filter-out $B/$d/main.o,$(call objects,$d)))) $(LIB)
+	$(LINK) $^ -linotifytools -ljansson -lncursesw -lm -lcmocka
+
+demo:
+	scripts/setup
+	$(MAKE) all
+	scripts/demo
+
+check:
+	scripts/setup --test
+	$(MAKE) all units
+	scripts/check
+
+units: $(UNITS)
+
+lint:
+	scripts/lint
+
+bench:
+	scripts/setup --bench
+	$(MAKE) all
+	scripts/bench
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5
+	install $(INSTALL) $(DESTDIR)$(BINDIR)
+	install scripts/report $(DESTDIR)$(BINDIR)/tl-report
+	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 lib/tagline.h $(DESTDIR)$(PREFIX)/include
+	for m in $(MAN1); do install -m 644 $$m $(DESTDIR)$(MANDIR)/man1/tl-$$(basename $$m | sed 's/^tl-//') || exit 1; done
+	install -m 644 $(wildcard */*.3) $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(wildcard */*.5) $(DESTDIR)$(MANDIR)/man5
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*TL_VERSION *"\(.*\)"/\1/p' lib/tagline.h)|' \
+	    lib/tagline.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tagline.pc
+
+uninstall:
+	cd $(DESTDIR)$(BINDIR) && rm -f $(notdir $(INSTALL)) tl-report
+	rm -f $(DESTDIR)$(PREFIX)/lib/libtagline.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/tagline.pc
+	rm -f $(DESTDIR)$(PREFIX)/include/tagline.h
+	cd $(DESTDIR)$(MANDIR)/man1 && rm -f $(patsubst tl-tl-%,tl-%,$(addprefix tl-,$(notdir $(MAN1))))
+	cd $(DESTDIR)$(MANDIR)/man3 && rm -f $(notdir $(wildcard */*.3))
+	cd $(DESTDIR)$(MANDIR)/man5 && rm -f $(notdir $(wildcard */*.5))
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all demo check units lint bench install uninstall clean
+.SECONDARY:
+-include $(shell find $B -name '*.d' 2>/dev/null)
