@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Batches: made for one destination, merged where sources meet, and used again: fresh memory costs
+ * more in page faults than all the copying.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { POOL_BYTES = 8 << 20, KEEP_BYTES = 1 << 20 };
+
+struct batch *batch_get(struct core *c)
+{
+    struct batch *b = c->pool;
+    if (!b)
+        return xcalloc(1, sizeof *b);
+    c->pool = b->next;
+    c->pool_bytes -= b->bytes.cap;
+    b->next = NULL;
+    return b;
+}
+
+void batch_put(struct core *c, struct batch *b)
+{
+    c->inflight -= b->counted;
+    if (b->bytes.cap > KEEP_BYTES || c->pool_bytes + b->bytes.cap > POOL_BYTES) {
+        buf_free(&b->bytes);
+        free(b->ids);
+        free(b);
+        return;
+    }
+    b->bytes.len = 0;
+    b->lines = 0;
+    b->counted = 0;
+    c->pool_bytes += b->bytes.cap;
+    b->next = c->pool;
+    c->pool = b;
+}
+
+void batch_put_all(struct core *c, struct batch *chain)
+{
+    while (chain) {
+        struct batch *next = chain->next;
+        batch_put(c, chain);
+        chain = next;
+    }
+}
+
+/* The next line of the batch has this identity (or, until the answer, this emission number). */
+void batch_id(struct batch *b, uint32_t id)
+{
+    if (b->lines == b->ids_cap) {
+        b->ids_cap = b->ids_cap ? b->ids_cap * 2 : 1024;
+        b->ids = xrealloc(b->ids, b->ids_cap, sizeof *b->ids);
+    }
+    b->ids[b->lines] = id;
+}
+
+static int by_round_and_source(const void *a, const void *b)
+{
+    const struct batch *x = *(struct batch *const *)a, *y = *(struct batch *const *)b;
+    if (x->round != y->round)
+        return x->round < y->round ? -1 : 1;
+    return (x->source > y->source) - (x->source < y->source);
+}
+
+/* Put whole batches in order of (round, source). The input comes before all nodes. */
+static struct batch *merge_by_epoch(struct batch *chain)
+{
+    size_t n = 0;
+    for (struct batch *b = chain; b; b = b->next)
+        n++;
+    struct batch **list = xcalloc(n, sizeof *list);
+    n = 0;
+    for (struct batch *b = chain; b; b = b->next)
+        list[n++] = b;
+    qsort(list, n, sizeof *list, by_round_and_source);
+    for (size_t i = 0; i < n; i++)
+        list[i]->next = i + 1 < n ? list[i + 1] : NULL;
+    chain = list[0];
+    free(list);
+    return chain;
+}
+
+struct line_ref {
+    uint32_t label, id;
+    const char *at;
+    size_t len;
+};
+
+static int by_label(const void *a, const void *b)
+{
+    const struct line_ref *x = a, *y = b;
+    return (x->label > y->label) - (x->label < y->label);
+}
+
+/* Look up the lines of all batches with their places in the order; says whether they are sorted. */
+static bool collect(struct batch *chain, const uint32_t *labels, struct line_ref *refs)
+{
+    bool sorted = true;
+    size_t n = 0;
+    for (struct batch *b = chain; b; b = b->next) {
+        const char *at = b->bytes.data;
+        for (uint32_t i = 0; i < b->lines; i++, n++) {
+            size_t left = (size_t)(b->bytes.data + b->bytes.len - at);
+            const char *nl = memchr(at, '\n', left);
+            refs[n] = (struct line_ref){labels ? labels[b->ids[i]] : b->ids[i], b->ids[i], at,
+                                        (size_t)(nl + 1 - at)};
+            sorted = sorted && (n == 0 || refs[n - 1].label < refs[n].label);
+            at = nl + 1;
+        }
+    }
+    return sorted;
+}
+
+/* Copy the lines of all batches into one, in the order of their identities. */
+static struct batch *merge_by_line(struct core *c, struct batch *chain, struct order *o)
+{
+    size_t lines = 0, bytes = 0;
+    for (struct batch *b = chain; b; b = b->next) {
+        lines += b->lines;
+        bytes += b->bytes.len;
+    }
+    struct line_ref *refs = xcalloc(lines, sizeof *refs);
+    bool sorted = collect(chain, order_labels(o), refs);
+    if (sorted && !chain->next) {
+        free(refs);
+        return chain;
+    }
+    if (!sorted)
+        qsort(refs, lines, sizeof *refs, by_label);
+    struct batch *all = batch_get(c);
+    char *to = buf_room(&all->bytes, bytes);
+    for (size_t i = 0; i < lines; i++) {
+        memcpy(to, refs[i].at, refs[i].len);
+        to += refs[i].len;
+        batch_id(all, refs[i].id);
+        all->lines++;
+    }
+    all->bytes.len = bytes;
+    all->counted = bytes;
+    c->inflight += bytes;
+    free(refs);
+    batch_put_all(c, chain);
+    return all;
+}
+
+/* Bring what arrived for a destination in the order in which it gets it. */
+struct batch *batch_merge(struct core *c, struct epoch *e, size_t dest, struct batch *chain)
+{
+    const struct graph *g = c->graph;
+    if (!chain || !chain->next)
+        if (!chain || g->merge[dest] != MERGE_LINE)
+            return chain;
+    size_t stage = graph_stage(g, dest);
+    /* In a cycle the nodes are stateless where order is by line: only the identities matter. */
+    if (g->merge[dest] != MERGE_LINE || g->stages[stage].cyclic)
+        return merge_by_epoch(chain);
+    size_t feeder = g->stages[stage].prev[0];
+    return merge_by_line(c, chain, epoch_order(e, g->stages[feeder].domain));
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The router without input and output: fenced epochs over plain data.
+ *
+ * Whoever holds the descriptors puts the bytes that it read where core_*_room says, reports them with
+ * core_*_took, takes the bytes to write from core_node_iov and the job's streams, and tells when a
+ * command has ended. The core cuts, routes, merges, answers fences and keeps the accounts. It never
+ * waits and never calls out. After a failure (core_failure) nothing but core_free is of use.
+ */
+#ifndef CORE_H
+#define CORE_H
+
+#include "buf.h"
+#include "card.h"
+#include "flow.h"
+#include "graph.h"
+#include "order.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* Lines that one source emitted for one destination in one epoch and round. */
+struct batch {
+    struct batch *next;
+    struct buf bytes;     /* lines as the destination wants them: with tags or without */
+    uint32_t lines;
+    uint32_t *ids;        /* if tracked: of each line its emission number, identity once answered */
+    uint32_t ids_cap;
+    size_t source;
+    uint32_t round;
+    size_t counted;       /* bytes that count as in flight */
+};
+
+struct account {
+    uint64_t lines_in, bytes_in, lines_out, bytes_out, dropped, errors;
+};
+
+struct tally {
+    uint64_t lines, bytes;
+};
+
+/* Lines on their way into a file: a chain that the holder of the descriptors takes from. */
+struct stream {
+    struct batch *first, *last;
+    size_t taken; /* bytes of first that are written already */
+};
+
+struct hop {
+    size_t from, to; /* source and destination of the graph */
+    uint32_t lines;
+};
+
+/* One input on its way through the core. Made by core_begin, freed by the caller with core_forget
+ * once done is set and its streams are empty. */
+struct job {
+    struct job *next;
+    uint64_t id;
+    void *owner;             /* the caller's */
+    bool done;               /* all of it is in the streams */
+    bool trace;              /* record the way of the first line */
+    struct tally input;      /* lines and bytes; bytes without tags, newlines included */
+    struct account *nodes;
+    struct tally *sinks;
+    struct stream *streams;  /* of each outlet */
+    struct hop *hops;
+    size_t nhops;
+    struct buf traced;       /* the line traced */
+};
+
+struct epoch {
+    struct epoch *next;
+    struct job *job;
+    uint64_t first_line, lines; /* of the input, for messages */
+    bool last, traced;
+    struct batch **in;          /* of a destination: what it will get, in order of arrival */
+    struct order **orders;      /* of a domain */
+    uint32_t *end_ids;          /* of a node, in the last epoch: where its end-of-file lines go */
+    uint32_t *waiting;          /* of a stage: how many stages it waits for */
+    size_t unfinished;          /* stages */
+    struct batch *reply;        /* control line to print when all is out, or NULL */
+};
+
+/* One batch of work for one node, up to one fence. */
+struct run {
+    struct run *next;
+    struct epoch *epoch;
+    uint32_t round;
+    bool end;             /* closed by !end */
+    bool quiet;           /* of a whole-file command before its end: nobody answers */
+    struct batch *batches; /* not yet written */
+    char fence[40];       /* the control line, then nothing once written */
+    size_t fence_len, fence_written;
+    bool written;
+    uint32_t *ids; /* of the lines given, if tracked */
+    uint64_t lines;
+};
+
+/* Where a line with a certain tag goes. */
+struct way {
+    const char *tag; /* as emitted */
+    size_t len;
+    size_t slot;     /* NOWHERE: discarded */
+    size_t sink;     /* NOWHERE: goes to a node */
+    const char *put; /* tag to put before the text, NULL for none */
+    size_t put_len;
+    bool as_is;      /* what was emitted is what the destination wants */
+};
+
+struct slot {
+    size_t dest;
+    struct batch *open;
+};
+
+/* Something that emits lines: a node, or the input. */
+struct source {
+    size_t index;       /* the node, or nnodes for the input */
+    bool tagged;        /* its lines carry tags */
+    bool track;         /* emission numbers are needed */
+    struct way *ways;   /* the first is for lines that keep the tag */
+    size_t nways;
+    uint32_t *table;    /* tags hashed, way + 1 */
+    size_t mask;
+    struct slot *slots;
+    size_t nslots;
+    struct buf in;      /* read, not yet cut into lines */
+    size_t scanned;     /* of in: lines before this are dealt with */
+    size_t clean;       /* of in: there is no newline between scanned and this */
+    size_t stop;        /* of in: no line that begins here or later is taken */
+    uint64_t lines, bytes; /* emitted in this run */
+    const char *span;   /* lines for span_way, not yet copied */
+    struct way *span_way;
+    size_t recent;      /* way of the last line */
+};
+
+struct node_state {
+    struct source source;
+    struct run *first, *last; /* outstanding, in order */
+    struct run *writing;      /* first that is not written */
+    size_t offset;            /* of its first batch: written already */
+    uint64_t fences;          /* sent so far */
+    struct job *job;          /* whose work came last */
+    struct batch *pending;    /* in a cycle: input of the next round */
+    bool ended;               /* in a cycle: has got no line since its last !end */
+};
+
+struct stage_state {
+    struct epoch *next; /* to enter */
+    struct epoch *now;  /* of a cycle: the epoch inside */
+    uint32_t round;
+    size_t running;
+};
+
+struct failure {
+    int status;     /* 0: none */
+    struct job *job; /* at fault, or NULL */
+    size_t node;    /* NOWHERE: the input */
+    uint64_t line;  /* of the input, 0: not known */
+    struct buf text;
+};
+
+struct core {
+    const struct flow *flow;
+    struct graph *graph;
+    bool tagged;
+    struct source input;
+    struct node_state *nodes;
+    struct stage_state *stages;
+    struct epoch *first, *last;   /* in flight */
+    struct job *jobs, *last_job;  /* begun, not forgotten */
+    struct job *reading;          /* whose input comes in */
+    uint64_t base, boundary, step; /* offset of input.in, of the next cut, to the one after */
+    bool routed;                  /* tagged, and !hello was seen: files end by !end */
+    bool barrier;                 /* a control line waits until all before it is out */
+    bool waits;                   /* ... and so does input behind it */
+    struct buf replies;           /* control lines to print before anything else */
+    size_t inflight;              /* bytes */
+    struct batch *pool;
+    size_t pool_bytes;
+    struct failure failure;
+};
+
+/* ---- core.c: life ---- */
+/* Neither flow nor graph are copied. tagged: input lines carry tags and control lines. */
+struct core *core_new(const struct flow *flow, struct graph *graph, bool tagged);
+void core_free(struct core *c);
+const struct failure *core_failure(const struct core *c); /* NULL: none */
+void core_fail(struct core *c, int status, size_t node, struct job *job, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* ---- input.c: from the file ---- */
+struct job *core_begin(struct core *c, uint64_t id, void *owner, bool trace);
+char *core_input_room(struct core *c, size_t n);
+void core_input_took(struct core *c, size_t n);
+void core_input_cut(struct core *c);  /* the input pauses: let go what is whole */
+void core_input_end(struct core *c);  /* end of file: ends the job */
+void core_forget(struct core *c, struct job *job);
+bool core_wants_input(const struct core *c);
+
+/* ---- core.c: to and from nodes ---- */
+size_t core_node_iov(struct core *c, size_t node, struct iovec *iov, size_t max);
+void core_node_wrote(struct core *c, size_t node, size_t n);
+char *core_node_room(struct core *c, size_t node, size_t n);
+void core_node_took(struct core *c, size_t node, size_t n);
+bool core_node_busy(const struct core *c, size_t node); /* owes an answer */
+/* Of a command: it needs a process for the work at hand; that process has all its input (close it);
+ * it stopped reading (discard the rest); it ended with success. */
+bool core_command_due(const struct core *c, size_t node);
+bool core_command_full(const struct core *c, size_t node);
+void core_command_deaf(struct core *c, size_t node);
+void core_command_ended(struct core *c, size_t node);
+
+/* ---- shared by the files of the core ---- */
+struct batch *batch_get(struct core *c);
+void batch_put(struct core *c, struct batch *b);
+void batch_put_all(struct core *c, struct batch *chain);
+void batch_id(struct batch *b, uint32_t id);
+struct batch *batch_merge(struct core *c, struct epoch *e, size_t dest, struct batch *chain);
+
+void source_init(struct core *c, struct source *s, size_t index, bool tagged);
+void source_free(struct core *c, struct source *s);
+/* Cut lines from s->in from byte at on, up to a control line or the end; returns where it stopped. */
+size_t source_parse(struct core *c, struct source *s, size_t at);
+void source_drop(struct source *s, size_t at);
+
+/* A new epoch of the job being read; it is in flight at once and waits for epoch_admit. */
+struct epoch *epoch_new(struct core *c, bool last);
+/* Its input is whole: let the stages have it. */
+void epoch_admit(struct core *c, struct epoch *e);
+/* Hand the open batches of a source over to their destinations. */
+void epoch_deliver(struct core *c, struct epoch *e, struct source *s, uint32_t round);
+/* The identities of a domain. */
+struct order *epoch_order(struct epoch *e, size_t domain);
+/* Identities begin here: number the lines that the source emitted, and in the last epoch mark where
+ * the end-of-file lines of the domain's nodes will stand. */
+void epoch_identify(struct core *c, struct epoch *e, struct source *s, size_t domain);
+void epoch_mark_ends(struct core *c, struct epoch *e, size_t domain);
+/* Go on with input that waited for a control line's answer, if it has come. */
+void input_resume(struct core *c);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the bytes that a source emits to batches for its destinations. This runs for every byte:
+ * lines for one destination that stand together are copied together.
+ */
+#include "contract.h"
+#include "core.h"
+#include "tagline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t hash(const char *s, size_t n)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)s[i]) * 16777619u;
+    return h;
+}
+
+static size_t find_way(const struct source *s, const char *tag, size_t len)
+{
+    for (uint32_t h = hash(tag, len);; h++) {
+        uint32_t i = s->table[h & s->mask];
+        if (i == 0)
+            return NOWHERE;
+        if (s->ways[i - 1].len == len && memcmp(s->ways[i - 1].tag, tag, len) == 0)
+            return i - 1;
+    }
+}
+
+/* ---- setting up ---- */
+
+static size_t slot_for(struct source *s, size_t dest)
+{
+    for (size_t i = 0; i < s->nslots; i++)
+        if (s->slots[i].dest == dest)
+            return i;
+    s->slots = xrealloc(s->slots, s->nslots + 1, sizeof *s->slots);
+    s->slots[s->nslots] = (struct slot){.dest = dest};
+    return s->nslots++;
+}
+
+/* Lines that carry tag (or none, if the source is not tagged) go to the flow's destination dest. */
+static void add_way(struct core *c, struct source *s, const char *tag, size_t dest)
+{
+    const struct flow *f = c->flow;
+    struct way w = {.tag = tag, .len = strlen(tag), .slot = NOWHERE, .sink = NOWHERE};
+    bool wants_tag = dest < f->nnodes ? f->nodes[dest].kind == NODE_FILTER : c->tagged;
+    if (wants_tag) {
+        w.put = flow_tag(f, dest);
+        w.put_len = strlen(w.put);
+    }
+    w.as_is = s->tagged ? wants_tag && strcmp(w.put, tag) == 0 : !wants_tag;
+    if (dest >= f->nnodes)
+        w.sink = dest - f->nnodes;
+    size_t to = dest < f->nnodes ? dest : c->graph->outlet_of[w.sink];
+    if (to != NOWHERE)
+        w.slot = slot_for(s, to);
+    s->ways = xrealloc(s->ways, s->nways + 1, sizeof *s->ways);
+    s->ways[s->nways++] = w;
+}
+
+static void hash_ways(struct source *s)
+{
+    size_t size = 4;
+    while (size < 2 * s->nways)
+        size *= 2;
+    s->mask = size - 1;
+    s->table = xcalloc(size, sizeof *s->table);
+    for (size_t i = 0; i < s->nways; i++) {
+        if (find_way(s, s->ways[i].tag, s->ways[i].len) != NOWHERE)
+            continue;
+        uint32_t h = hash(s->ways[i].tag, s->ways[i].len);
+        while (s->table[h & s->mask])
+            h++;
+        s->table[h & s->mask] = (uint32_t)i + 1;
+    }
+}
+
+void source_init(struct core *c, struct source *s, size_t index, bool tagged)
+{
+    const struct flow *f = c->flow;
+    *s = (struct source){.index = index, .tagged = tagged, .stop = SIZE_MAX};
+    s->track = c->graph->stages[index < f->nnodes ? c->graph->stage_of[index] : STAGE_INPUT].track_out;
+    if (index < f->nnodes) {
+        const struct node *n = &f->nodes[index];
+        add_way(c, s, n->tag, n->next[0]); /* the tag was left as it was */
+        for (size_t i = 0; i < n->nnext; i++)
+            if (n->next[i] != index)
+                add_way(c, s, n->next_tags[i], n->next[i]);
+    } else if (tagged) {
+        for (size_t d = 0; d < f->nnodes + f->nsinks; d++)
+            add_way(c, s, flow_tag(f, d), d);
+    } else {
+        add_way(c, s, "", f->start);
+    }
+    hash_ways(s);
+}
+
+void source_free(struct core *c, struct source *s)
+{
+    for (size_t i = 0; i < s->nslots; i++)
+        batch_put_all(c, s->slots[i].open);
+    free(s->slots);
+    free(s->ways);
+    free(s->table);
+    buf_free(&s->in);
+}
+
+/* ---- one line ---- */
+
+static struct batch *open_batch(struct core *c, struct source *s, struct way *w)
+{
+    struct slot *slot = &s->slots[w->slot];
+    if (!slot->open)
+        slot->open = batch_get(c);
+    return slot->open;
+}
+
+/* Copy the lines that stand together. */
+static void source_flush(struct source *s)
+{
+    if (s->span_way && s->span_way->slot != NOWHERE) {
+        struct batch *b = s->slots[s->span_way->slot].open;
+        buf_add(&b->bytes, s->span, (size_t)(s->in.data + s->scanned - s->span));
+    }
+    s->span_way = NULL;
+}
+
+/* Count the line for its sink and its batch; false if it is discarded. */
+static bool count(struct core *c, struct source *s, struct way *w, struct job *job, size_t len)
+{
+    if (w->sink != NOWHERE) {
+        job->sinks[w->sink].lines++;
+        job->sinks[w->sink].bytes += len;
+    }
+    if (w->slot != NOWHERE) {
+        struct batch *b = open_batch(c, s, w);
+        if (s->track)
+            batch_id(b, (uint32_t)s->lines);
+        b->lines++;
+    }
+    s->lines++;
+    s->bytes += len;
+    return w->slot != NOWHERE;
+}
+
+static struct job *job_of(const struct core *c, const struct source *s)
+{
+    if (s == &c->input)
+        return c->reading;
+    const struct node_state *n = &c->nodes[s->index];
+    return n->first ? n->first->epoch->job : n->job; /* a whole-file command prints when it likes */
+}
+
+/* line: its first byte; text: behind the tag; end: behind the newline. s->scanned must say how far
+ * the lines before this one reach. */
+static void emit(struct core *c, struct source *s, struct way *w, const char *line,
+                 const char *text, const char *end)
+{
+    if (s->span_way && (s->span_way != w || !w->as_is))
+        source_flush(s);
+    if (!count(c, s, w, job_of(c, s), (size_t)(end - text)))
+        return;
+    if (w->as_is) {
+        if (!s->span_way) {
+            s->span = line;
+            s->span_way = w;
+        }
+        return;
+    }
+    struct buf *b = &s->slots[w->slot].open->bytes;
+    size_t len = (size_t)(end - text);
+    char *to = buf_room(b, w->put_len + 1 + len);
+    if (w->put) {
+        memcpy(to, w->put, w->put_len);
+        to += w->put_len;
+        *to++ = '\t';
+        b->len += w->put_len + 1;
+    }
+    memcpy(to, text, len);
+    b->len += len;
+}
+
+static size_t fail_at(struct core *c, const struct source *s, int status, const char *what,
+                      const char *line, size_t len)
+{
+    bool input = s == &c->input;
+    core_fail(c, status, input ? NOWHERE : s->index, job_of(c, s), "%s: \"%.*s\"", what,
+              (int)(len < 80 ? len : 80), line);
+    return s->scanned;
+}
+
+/* The way of a tagged line, or NULL after a failure. */
+static struct way *look_up(struct core *c, struct source *s, const char *line, size_t len)
+{
+    struct way *recent = &s->ways[s->recent];
+    if (len > recent->len && line[recent->len] == '\t' && memcmp(line, recent->tag, recent->len) == 0)
+        return recent;
+    size_t near = len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1;
+    const char *tab = memchr(line, '\t', near);
+    if (!tab) {
+        fail_at(c, s, s == &c->input ? EX_DATAERR : EX_SOFTWARE,
+                "a line does not begin with a tag and a tab", line, len);
+        return NULL;
+    }
+    size_t i = find_way(s, line, (size_t)(tab - line));
+    if (i == NOWHERE) {
+        fail_at(c, s, EX_DATAERR,
+                s == &c->input ? "the tag of a line is not in the flow"
+                               : "the tag of a line is not among those after the arrow",
+                line, len);
+        return NULL;
+    }
+    s->recent = i;
+    return &s->ways[i];
+}
+
+size_t source_parse(struct core *c, struct source *s, size_t at)
+{
+    const size_t most = c->flow->max_line;
+    s->scanned = at;
+    while (at < s->in.len && at < s->stop) {
+        const char *line = s->in.data + at;
+        size_t from = s->clean > at ? s->clean : at;
+        const char *nl = memchr(s->in.data + from, '\n', s->in.len - from);
+        size_t len = nl ? (size_t)(nl - line) : s->in.len - at;
+        if (s->tagged && *line == CONTROL)
+            break;
+        if (len > most + (s->tagged ? TL_TAG_MAX + 1 : 0)) {
+            fail_at(c, s, EX_DATAERR, "a line is longer than max-line", line, len);
+            break;
+        }
+        if (!nl) {
+            s->clean = s->in.len;
+            break;
+        }
+        struct way *w = s->tagged ? look_up(c, s, line, len) : &s->ways[0];
+        if (!w)
+            break;
+        emit(c, s, w, line, s->tagged ? line + w->len + 1 : line, nl + 1);
+        at += len + 1;
+        s->scanned = at;
+    }
+    source_flush(s);
+    return at;
+}
+
+/* Forget the bytes before at: they are lines that have been dealt with. */
+void source_drop(struct source *s, size_t at)
+{
+    if (at == 0)
+        return;
+    buf_shift(&s->in, at);
+    s->clean = s->clean > at ? s->clean - at : 0;
+    s->scanned = 0;
+}
