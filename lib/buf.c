@@ -3,7 +3,6 @@
 #include "buf.h"
 #include "tagline.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,19 +71,24 @@ void buf_addc(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
+void buf_addv(struct buf *b, const char *format, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n < 0)
+        tl_bug("buf_addv: bad format %s", format);
+    vsnprintf(buf_room(b, (size_t)n + 1), (size_t)n + 1, format, ap);
+    b->len += (size_t)n;
+}
+
 void buf_addf(struct buf *b, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    int n = vsnprintf(NULL, 0, format, ap);
+    buf_addv(b, format, ap);
     va_end(ap);
-    if (n < 0)
-        tl_bug("buf_addf: bad format %s", format);
-    char *to = buf_room(b, (size_t)n + 1);
-    va_start(ap, format);
-    vsnprintf(to, (size_t)n + 1, format, ap);
-    va_end(ap);
-    b->len += (size_t)n;
 }
 
 void buf_shift(struct buf *b, size_t n)

@@ -11,18 +11,13 @@
 #include "buf.h"
 #include "card.h"
 #include "contract.h"
+#include "io.h"
 #include "text.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { BLOCK = 256 * 1024 };
 
 enum at { AT_START, AT_LINE, AT_FILE_END, AT_INPUT_END };
 
@@ -30,28 +25,34 @@ struct tl {
     unsigned promises;
     size_t max_line;
     struct buf in;
-    size_t next;            /* of in: where the next line begins */
-    size_t scanned;         /* of in: no newline before this */
+    size_t next;    /* of in: where the next line begins */
+    size_t scanned; /* of in: no newline before this */
     struct buf out;
-    size_t begun;           /* of out: where the text of tl_begin begins; 0: none is open */
+    size_t begun; /* of out: where the text of tl_begin begins; 0: none is open */
+    size_t room;  /* what tl_begin gave */
     enum at at;
-    bool input_closed;      /* read(2) has said end of file */
-    bool routed;            /* !hello was seen: somebody reads our answers */
-    bool counting;          /* a line was read, and what comes out belongs to it */
-    char end_answer[32];    /* "!end N" that waits for the filter to emit what it holds */
-    uint64_t emitted;       /* lines since the line in hand was read */
+    bool input_closed;   /* end of all input was read */
+    bool routed;         /* !hello was seen: somebody reads our answers */
+    bool counting;       /* a line was read, and what comes out belongs to it */
+    char end_answer[32]; /* "!end N" that waits for the filter to emit what it holds */
+    uint64_t emitted;    /* lines that are not in card yet */
     struct card_writer card;
     unsigned long long lineno;
 };
 
+static bool is_tag_byte(char c, bool first)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_')
+        return true;
+    return !first && ((c >= '0' && c <= '9') || c == '.' || c == '-');
+}
+
 bool tl_is_tag(const char *tag, size_t len)
 {
-    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
-    static const char more[] = "0123456789.-";
-    if (len < 1 || len > TL_TAG_MAX || !tag[0] || !strchr(first, tag[0]))
+    if (len < 1 || len > TL_TAG_MAX)
         return false;
-    for (size_t i = 1; i < len; i++)
-        if (!tag[i] || (!strchr(first, tag[i]) && !strchr(more, tag[i])))
+    for (size_t i = 0; i < len; i++)
+        if (!is_tag_byte(tag[i], i == 0))
             return false;
     return true;
 }
@@ -64,27 +65,26 @@ struct tl *tl_open(unsigned promises)
     const char *max = getenv(ENV_MAX_LINE);
     if (max && !text_size(max, &tl->max_line))
         tl_die(EX_USAGE, "%s: \"%s\" is not a size; write 64M, 1G, or bytes", ENV_MAX_LINE, max);
-    buf_room(&tl->in, BLOCK);
-    buf_room(&tl->out, BLOCK);
+    buf_room(&tl->in, IO_BLOCK);
+    buf_room(&tl->out, IO_BLOCK);
     return tl;
 }
 
 static void flush(struct tl *tl)
 {
-    size_t done = 0;
-    while (done < tl->out.len) {
-        ssize_t n = write(STDOUT_FILENO, tl->out.data + done, tl->out.len - done);
-        if (n >= 0) {
-            done += (size_t)n;
-        } else if (errno == EAGAIN) {
-            poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
-        } else if (errno == EPIPE) {
-            exit(EX_IOERR); /* the reader went away and has said why, or does not care */
-        } else if (errno != EINTR) {
-            tl_die(EX_IOERR, "standard output: %m");
-        }
-    }
+    io_write(tl->out.data, tl->out.len);
     tl->out.len = 0;
+}
+
+void tl_fail(struct tl *tl, int status, const char *format, ...)
+{
+    struct buf what = {0};
+    va_list ap;
+    va_start(ap, format);
+    buf_addv(&what, format, ap);
+    va_end(ap);
+    flush(tl);
+    tl_die(status, "line %llu: %s", tl->lineno, buf_str(&what));
 }
 
 /* Read one more block behind what is there; false at the end of input. */
@@ -95,26 +95,17 @@ static bool fill(struct tl *tl)
         tl->scanned -= tl->next;
         tl->next = 0;
     }
-    if (tl->in.len > tl->max_line + TL_TAG_MAX + 1)
-        tl_die(EX_DATAERR, "standard input: line %llu is longer than %zu bytes", tl->lineno + 1,
-               tl->max_line);
-    buf_room(&tl->in, BLOCK);
-    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-    if (tl->out.len && poll(&in, 1, 0) == 0)
-        flush(tl);
-    for (;;) {
-        ssize_t n = read(STDIN_FILENO, tl->in.data + tl->in.len, tl->in.cap - tl->in.len - 1);
-        if (n > 0) {
-            tl->in.len += (size_t)n;
-            return true;
-        }
-        if (n == 0)
-            return false;
-        if (errno == EAGAIN)
-            poll(&in, 1, -1);
-        else if (errno != EINTR)
-            tl_die(EX_IOERR, "standard input: %m");
+    if (tl->in.len > tl->max_line + TL_TAG_MAX + 1) {
+        tl->lineno++;
+        tl_fail(tl, EX_DATAERR, "is longer than %zu bytes", tl->max_line);
     }
+    buf_room(&tl->in, IO_BLOCK);
+    if (tl->out.len && !io_ready())
+        flush(tl);
+    /* One byte stays free, for the newline that the last line may lack. */
+    size_t n = io_read(tl->in.data + tl->in.len, tl->in.cap - tl->in.len - 1);
+    tl->in.len += n;
+    return n > 0;
 }
 
 /* Cut the next raw line out of the input: its first byte and length, newline replaced by NUL. */
@@ -140,10 +131,13 @@ static char *cut(struct tl *tl, size_t *len)
     }
 }
 
-/* What the line in hand gave goes into CARD. */
+/* What the line in hand gave goes into CARD. What came before the first line of a file stays in
+ * emitted, and so counts as that line's, or as the end's where there is none. */
 static void count_line(struct tl *tl)
 {
-    if (tl->counting && tl->routed)
+    if (!tl->counting)
+        return;
+    if (tl->routed)
         card_add(&tl->card, tl->emitted);
     tl->counting = false;
     tl->emitted = 0;
@@ -164,7 +158,7 @@ static void answer(struct tl *tl, const char *word)
 /* The filter has emitted what it held: answer the !end that asked for it. */
 static void answer_end(struct tl *tl)
 {
-    card_close(&tl->card);
+    card_close(&tl->card); /* the number of the end is never part of a run */
     card_add(&tl->card, tl->emitted);
     tl->emitted = 0;
     answer(tl, tl->end_answer);
@@ -190,41 +184,43 @@ static bool starts(const char *s, const char *word)
     return strncmp(s, word, strlen(word)) == 0;
 }
 
-/* Obey one control line; true if it ends the file. What is unknown is echoed, as the rule says. */
-static bool control(struct tl *tl, const char *word)
+static bool ends_file(const struct tl *tl, const char *raw, size_t len)
 {
-    if (starts(word, CONTROL_END) && strlen(word) < sizeof tl->end_answer) {
-        memcpy(tl->end_answer, word, strlen(word) + 1);
+    return starts(raw, CONTROL_END) && len < sizeof tl->end_answer;
+}
+
+/* Obey one control line; true if it ends the file. What is unknown is echoed, as the rule says. */
+static bool control(struct tl *tl, const char *word, size_t len)
+{
+    if (ends_file(tl, word, len)) {
+        memcpy(tl->end_answer, word, len + 1);
         return true;
     }
-    if (strcmp(word, CONTROL_HELLO) == 0)
+    if (strcmp(word, CONTROL_HELLO) == 0) {
         answer_hello(tl, word);
-    else if (starts(word, CONTROL_FENCE))
+    } else if (starts(word, CONTROL_FENCE)) {
         answer(tl, word);
-    else {
-        buf_adds(&tl->out, word);
+    } else {
+        buf_add(&tl->out, word, len);
         buf_addc(&tl->out, '\n');
         flush(tl);
     }
     return false;
 }
 
-/* Find the tab and check the tag; the checked tag of the last line is most often this one's too. */
+/* Find the tab and check the tag. */
 static void parse(struct tl *tl, char *raw, size_t len, struct tl_line *line)
 {
     size_t near = len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1;
     char *tab = memchr(raw, '\t', near);
     if (!tab || !tl_is_tag(raw, (size_t)(tab - raw)))
-        tl_die(EX_DATAERR,
-               "standard input: line %llu: does not begin with a tag and a tab (tl-tag adds one)",
-               tl->lineno);
+        tl_fail(tl, EX_DATAERR, "does not begin with a tag and a tab (tl-tag adds them)");
     *tab = '\0';
     line->tag = raw;
     line->text = tab + 1;
     line->len = len - (size_t)(line->text - raw);
     if (line->len > tl->max_line)
-        tl_die(EX_DATAERR, "standard input: line %llu is longer than %zu bytes", tl->lineno,
-               tl->max_line);
+        tl_fail(tl, EX_DATAERR, "is longer than %zu bytes", tl->max_line);
 }
 
 bool tl_read(struct tl *tl, struct tl_line *line)
@@ -237,8 +233,8 @@ bool tl_read(struct tl *tl, struct tl_line *line)
         return false;
     count_line(tl);
     while ((raw = cut(tl, &len))) {
-        if (len && raw[0] == CONTROL) {
-            if (!control(tl, raw))
+        if (raw[0] == CONTROL) {
+            if (!control(tl, raw, len))
                 continue;
             if (tl->promises & TL_STATELESS) {
                 answer_end(tl);
@@ -257,36 +253,48 @@ bool tl_read(struct tl *tl, struct tl_line *line)
     return false;
 }
 
-/* Is there anything left to read? Answers hello on the way: nothing else can come between files. */
+/* Go to the first line of a file, or to its end if it has none, and answer what stands before it;
+ * false at the end of input. */
 static bool more(struct tl *tl)
 {
     size_t len;
-    char *raw = cut(tl, &len);
-    if (raw && strcmp(raw, CONTROL_HELLO) == 0) {
-        answer_hello(tl, raw);
-        raw = cut(tl, &len);
+    char *raw;
+    while ((raw = cut(tl, &len))) {
+        if (raw[0] == CONTROL && !ends_file(tl, raw, len)) {
+            control(tl, raw, len);
+            continue;
+        }
+        tl->next = tl->scanned = (size_t)(raw - tl->in.data); /* put it back */
+        raw[len] = '\n';
+        return true;
     }
-    if (!raw)
-        return false;
-    /* Put it back: fill may have moved it, but it then begins the buffer. */
-    tl->next = (size_t)(raw - tl->in.data);
-    tl->scanned = tl->next;
-    raw[len] = '\n';
-    return true;
+    return false;
+}
+
+/* The filter has broken off its loop over the lines: pass over the rest of the file. Without a
+ * router all input is one file and nobody waits for an answer, so there is nothing to read on for.
+ */
+static void skip(struct tl *tl)
+{
+    struct tl_line line;
+    if (!tl->routed)
+        tl->at = AT_INPUT_END;
+    while (tl_read(tl, &line))
+        ;
 }
 
 bool tl_file(struct tl *tl)
 {
-    if (tl->at == AT_START) {
-        tl->at = AT_LINE;
-        return more(tl) || !tl->routed;
-    }
+    bool first = tl->at == AT_START;
+    if (tl->at == AT_LINE)
+        skip(tl);
     if (tl->end_answer[0])
         answer_end(tl);
-    if (tl->at == AT_INPUT_END || !more(tl))
+    if (tl->at == AT_INPUT_END)
         return false;
     tl->at = AT_LINE;
-    return true;
+    /* In a pipeline empty input is an empty file; a router says where a file ends. */
+    return more(tl) || (first && !tl->routed);
 }
 
 unsigned long long tl_lineno(const struct tl *tl)
@@ -300,13 +308,14 @@ char *tl_begin(struct tl *tl, const char *tag, size_t room)
     if (tl->begun)
         tl_bug("tl_begin without tl_end");
     if (!tl_is_tag(tag, taglen))
-        tl_die(EX_SOFTWARE, "line %llu: \"%s\" is not a tag", tl->lineno, tag);
-    if (tl->out.len + taglen + room + 2 > BLOCK && tl->out.len)
+        tl_fail(tl, EX_SOFTWARE, "\"%s\" is not a tag", tag);
+    if (tl->out.len + taglen + room + 2 > IO_BLOCK && tl->out.len)
         flush(tl);
     char *at = buf_room(&tl->out, taglen + room + 2);
     memcpy(at, tag, taglen);
     at[taglen] = '\t';
     tl->begun = (size_t)(at - tl->out.data) + taglen + 1;
+    tl->room = room;
     return at + taglen + 1;
 }
 
@@ -315,13 +324,16 @@ void tl_end(struct tl *tl, size_t len)
     const char *text = tl->out.data + tl->begun;
     if (!tl->begun)
         tl_bug("tl_end without tl_begin");
-    if (memchr(text, '\n', len))
-        tl_die(EX_SOFTWARE, "line %llu: a newline inside what was written", tl->lineno);
-    if (len > tl->max_line)
-        tl_die(EX_DATAERR, "line %llu: became longer than %zu bytes", tl->lineno, tl->max_line);
-    tl->out.len = tl->begun + len;
-    tl->out.data[tl->out.len++] = '\n';
+    if (len > tl->room)
+        tl_bug("tl_end: %zu bytes where tl_begin gave room for %zu", len, tl->room);
+    size_t begun = tl->begun;
     tl->begun = 0;
+    if (memchr(text, '\n', len))
+        tl_fail(tl, EX_SOFTWARE, "a newline inside what was written");
+    if (len > tl->max_line)
+        tl_fail(tl, EX_DATAERR, "became longer than %zu bytes", tl->max_line);
+    tl->out.len = begun + len;
+    tl->out.data[tl->out.len++] = '\n';
     tl->emitted++;
 }
 
@@ -335,45 +347,15 @@ void tl_write(struct tl *tl, const char *tag, const char *text, size_t len)
 
 int tl_close(struct tl *tl)
 {
+    if (tl->begun)
+        tl_bug("tl_close between tl_begin and tl_end");
     if (tl->end_answer[0])
         answer_end(tl);
     flush(tl);
-    /* A file system may report only now that what was written is lost. */
-    if (close(STDOUT_FILENO) != 0 && errno != EINTR)
-        tl_die(EX_IOERR, "standard output: %m");
+    io_close();
     buf_free(&tl->in);
     buf_free(&tl->out);
     buf_free(&tl->card.text);
     free(tl);
     return EX_OK;
-}
-
-int tl_getopt(int argc, char **argv, const char *options, const char *usage)
-{
-    static const struct option longs[] = {
-        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 1}, {0}};
-    char known[128];
-    snprintf(known, sizeof known, ":h%s", options);
-    /* Options stand before operands: a word of a command is not ours. */
-    char shorts[132];
-    snprintf(shorts, sizeof shorts, "+%s", known);
-    opterr = 0;
-    int c = getopt_long(argc, argv, shorts, longs, NULL);
-    switch (c) {
-    case 'h':
-        fputs(usage, stdout);
-        exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
-    case 1:
-        printf("%s %s\n", program_invocation_short_name, TL_VERSION);
-        exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
-    case ':':
-        tl_die(EX_USAGE, "-%c: needs a value; see %s -h", optopt, program_invocation_short_name);
-    case '?':
-        if (optopt > ' ')
-            tl_die(EX_USAGE, "-%c: no such option; see %s -h", optopt, program_invocation_short_name);
-        tl_die(EX_USAGE, "%s: no such option; see %s -h", argv[optind - 1],
-               program_invocation_short_name);
-    default:
-        return c;
-    }
 }

@@ -24,7 +24,8 @@
  *     return tl_close(tl);
  *
  * Errors of the world (bad input, a failed read or write, no memory) end the program with one line
- * "program: what: why" on standard error and a status of sysexits(3); no function here returns them.
+ * "program: what: why" on standard error and a status of sysexits(3); no function here returns
+ * them.
  */
 #ifndef TAGLINE_H
 #define TAGLINE_H
@@ -32,14 +33,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TL_VERSION  "0.1.0"
-#define TL_TAG_MAX  63                  /* bytes in a tag */
-#define TL_LINE_MAX ((size_t)64 << 20)  /* bytes in a text, unless TAGLINE_MAX_LINE says otherwise */
+#define TL_VERSION "0.1.0"
+#define TL_TAG_MAX 63 /* bytes in a tag */
+#define TL_LINE_MAX                                                                                \
+    ((size_t)64 << 20) /* bytes in a text, unless TAGLINE_MAX_LINE says otherwise                  \
+                        */
 
-/* What a filter promises; a router uses it to order and to parallelize. A false promise costs order. */
+/* What a filter promises; a router uses it to order and to parallelize. A false promise costs
+ * order. */
 enum {
-    TL_STATELESS = 1, /* what comes out for a line depends on that line alone; nothing comes at the end */
-    TL_MAP = 2,       /* exactly one line comes out for each line, in order; implies TL_STATELESS */
+    TL_STATELESS =
+        1,      /* what comes out for a line depends on that line alone; nothing comes at the end */
+    TL_MAP = 2, /* exactly one line comes out for each line, in order; implies TL_STATELESS */
 };
 
 struct tl; /* one filter's input and output; a program has one */
@@ -52,10 +57,12 @@ struct tl_line {
     size_t len;
 };
 
-/* Open standard input and output as a filter's. Reads TAGLINE_MAX_LINE (bytes) from the environment. */
+/* Open standard input and output as a filter's. Reads TAGLINE_MAX_LINE (bytes) from the
+ * environment. */
 struct tl *tl_open(unsigned promises);
 
-/* Begin the next file; false at the end of all input. In a shell pipeline all input is one file. */
+/* Begin the next file; false at the end of all input. In a shell pipeline all input is one file.
+ * What the filter did not read of the file before is passed over. */
 bool tl_file(struct tl *tl);
 
 /* Read the next line; false at the end of the file. A stateless filter need not call tl_file: for
@@ -71,6 +78,12 @@ void tl_write(struct tl *tl, const char *tag, const char *text, size_t len);
 char *tl_begin(struct tl *tl, const char *tag, size_t room);
 void tl_end(struct tl *tl, size_t len);
 
+/* The line in hand cannot be processed: write out what was written before, so that it does not
+ * depend on the size of the blocks, then "program: line N: ..." and exit with status, as tl_die
+ * does. */
+_Noreturn void tl_fail(struct tl *tl, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Number of the line last read, from 1, counted from the start of the file. For messages. */
 unsigned long long tl_lineno(const struct tl *tl);
 
@@ -80,6 +93,10 @@ int tl_close(struct tl *tl);
 /* getopt(3) that also knows -h, --help and --version, and answers what it does not know with one
  * line and status 64. usage: what --help prints; its first line is the synopsis. */
 int tl_getopt(int argc, char **argv, const char *options, const char *usage);
+
+/* Behind the options stand at least and at most so many operands (most -1: any number); one line
+ * and status 64 otherwise. */
+void tl_operands(int argc, char **argv, int least, int most);
 
 /* Is it a tag: [A-Za-z_][A-Za-z0-9_.-]{0,62}? */
 bool tl_is_tag(const char *tag, size_t len);
