@@ -15,13 +15,15 @@
 #include <unistd.h>
 
 enum {
-    HALF = 42,     /* column where the rates begin */
-    RATE = 13,     /* columns of a rate */
-    WIDE = 96,     /* from here the nodes have sparklines */
-    BODY = 7,      /* row where the nodes begin */
-    TIME = 10,     /* columns of a clock and what follows it */
-    NUMBER = 9,    /* columns of a number in the table of nodes */
-    MOST_LINES = 3 /* of errors and traces each, while others want the room */
+    HALF = 42,   /* column where the rates begin */
+    RATE = 13,   /* columns of a rate */
+    WIDE = 96,   /* from here the nodes have sparklines */
+    BODY = 7,    /* row where the nodes begin */
+    TIME = 10,   /* columns of a clock and what follows it */
+    NUMBER = 9,  /* columns of a number in the table of nodes */
+    NUMBERS = 7, /* and how many there are */
+    SPARK_AFTER = 3,
+    NAME = 12, /* least columns of a node's name */
 };
 
 static const double redraw_every = 0.25;
@@ -143,29 +145,56 @@ static void draw_queue(const struct model *m)
     draw_rate(5, &q->files_done, false);
 }
 
-static void draw_node(int y, int name, const struct model_node *n)
+/* How the table of nodes is laid out: as many number columns as leave the names some room, and a
+ * sparkline behind the third where there is room for all. */
+struct layout {
+    int name, numbers, spark;
+};
+
+static struct layout lay_out(void)
 {
-    char room[HUMAN];
-    int x = 1 + name;
-    paint_text(PAINT_PLAIN, y, 1, name, n->node);
-    paint_right(PAINT_PLAIN, y, x, NUMBER, human_count(room, n->lines_in));
-    paint_right(PAINT_PLAIN, y, x + NUMBER, NUMBER, human_count(room, n->lines_out));
-    paint_right(n->dropped > 0 ? PAINT_WARN : PAINT_DIM, y, x + 2 * NUMBER, NUMBER,
-                human_count(room, n->dropped));
-    paint_right(n->errors > 0 ? PAINT_BAD : PAINT_DIM, y, x + 3 * NUMBER, NUMBER,
-                human_count(room, n->errors));
-    paint_right(PAINT_PLAIN, y, x + 4 * NUMBER, NUMBER, human_duration(room, n->cpu));
-    paint_right(PAINT_PLAIN, y, x + 5 * NUMBER, NUMBER, human_bytes(room, n->memory));
-    paint_right(PAINT_PLAIN, y, x + 6 * NUMBER, NUMBER,
-                human_count(room, series_rate(&n->lines_passed, rate_over)));
+    struct layout l = {.numbers = (COLS - 2 - NAME) / NUMBER};
+    if (l.numbers > NUMBERS)
+        l.numbers = NUMBERS;
+    l.name = COLS - 2 - (l.numbers > 0 ? l.numbers : 0) * NUMBER;
     if (COLS >= WIDE) {
+        l.name = 2 * NAME;
+        l.spark = COLS - 4 - l.name - NUMBERS * NUMBER;
+        if (l.spark > MODEL_SERIES)
+            l.spark = MODEL_SERIES;
+    }
+    return l;
+}
+
+/* Column where number i of the table begins. */
+static int number_at(const struct layout *l, int i)
+{
+    return 1 + l->name + i * NUMBER + (i >= SPARK_AFTER && l->spark ? l->spark + 2 : 0);
+}
+
+static void draw_node(int y, const struct layout *l, const struct model_node *n)
+{
+    char room[NUMBERS][HUMAN];
+    const char *text[NUMBERS] = {
+        human_count(room[0], n->lines_in),
+        human_count(room[1], n->lines_out),
+        human_count(room[2], series_rate(&n->lines_passed, rate_over)),
+        human_count(room[3], n->dropped),
+        human_count(room[4], n->errors),
+        human_duration(room[5], n->cpu),
+        human_bytes(room[6], n->memory),
+    };
+    const enum paint how[NUMBERS] = {
+        [3] = n->dropped > 0 ? PAINT_WARN : PAINT_DIM, [4] = n->errors > 0 ? PAINT_BAD : PAINT_DIM};
+    paint_text(PAINT_PLAIN, y, 1, l->name, n->node);
+    for (int i = 0; i < l->numbers; i++)
+        paint_right(how[i], y, number_at(l, i), NUMBER, text[i]);
+    if (l->spark) {
         double steps[MODEL_SERIES];
         struct buf b = {0};
-        size_t columns = (size_t)(COLS - x - 7 * NUMBER - 3);
-        size_t there =
-            series_steps(&n->lines_passed, steps, columns < MODEL_SERIES ? columns : MODEL_SERIES);
+        size_t there = series_steps(&n->lines_passed, steps, (size_t)l->spark);
         human_spark(&b, steps, there, paint_ascii());
-        paint_text(PAINT_GOOD, y, x + 7 * NUMBER + 2, (int)columns, buf_str(&b));
+        paint_text(PAINT_GOOD, y, number_at(l, SPARK_AFTER) - l->spark - 1, l->spark, buf_str(&b));
         buf_free(&b);
     }
 }
@@ -173,19 +202,19 @@ static void draw_node(int y, int name, const struct model_node *n)
 /* Draws the table in at most rows rows; returns the row after it. */
 static int draw_nodes(const struct model *m, int y, int rows)
 {
-    static const char *const heads[] = {"IN",  "OUT",    "DROPPED", "ERRORS",
-                                        "CPU", "MEMORY", "LINES/S"};
-    int name = COLS >= WIDE ? 24 : COLS - 2 - 7 * NUMBER;
+    static const char *const heads[NUMBERS] = {"IN",     "OUT", "LINES/S", "DROPPED",
+                                               "ERRORS", "CPU", "MEMORY"};
+    struct layout l = lay_out();
     if (m->n_nodes == 0 || rows < 2)
         return y;
-    paint_text(PAINT_HEAD, y, 1, name, "NODE");
-    for (int i = 0; i < 7; i++)
-        paint_right(PAINT_HEAD, y, 1 + name + i * NUMBER, NUMBER, heads[i]);
+    paint_text(PAINT_HEAD, y, 1, l.name, "NODE");
+    for (int i = 0; i < l.numbers; i++)
+        paint_right(PAINT_HEAD, y, number_at(&l, i), NUMBER, heads[i]);
     y++;
     size_t fit = (size_t)rows - 1;
     size_t shown = m->n_nodes <= fit ? m->n_nodes : fit - 1;
     for (size_t i = 0; i < shown; i++)
-        draw_node(y++, name, &m->nodes[i]);
+        draw_node(y++, &l, &m->nodes[i]);
     if (shown < m->n_nodes) {
         char more[64];
         snprintf(more, sizeof more, "and %zu more", m->n_nodes - shown);
@@ -257,7 +286,8 @@ static void draw_traces(const struct model *m, int y, int rows)
 /* The number of rows that a list of n gets: a blank, a heading, its lines. */
 static int wanted(size_t n)
 {
-    return n == 0 ? 0 : 2 + (n < MOST_LINES ? (int)n : MOST_LINES);
+    int most = LINES < 32 ? 3 : LINES / 8;
+    return n == 0 ? 0 : 2 + (n < (size_t)most ? (int)n : most);
 }
 
 /* Share the rows below the queue: errors and traces take little, nodes half of the rest, files what
@@ -282,11 +312,11 @@ static void draw_bottom(const struct model *m, const struct moment *at)
     char room[HUMAN];
     buf_adds(&b, "q quits");
     if (m->known && m->queue.ignored > 0)
-        buf_addf(&b, "   %s entries that are not files", human_count(room, m->queue.ignored));
+        buf_addf(&b, "   ignored %s", human_count(room, m->queue.ignored));
     if (m->known && m->queue.records_dropped > 0)
-        buf_addf(&b, "   %s records lost", human_count(room, m->queue.records_dropped));
+        buf_addf(&b, "   records dropped %s", human_count(room, m->queue.records_dropped));
     if (at->bad > 0)
-        buf_addf(&b, "   %s bad lines in the FIFO", human_count(room, (double)at->bad));
+        buf_addf(&b, "   bad lines %s", human_count(room, (double)at->bad));
     paint_text(PAINT_DIM, LINES - 1, 1, COLS - 2, buf_str(&b));
     buf_free(&b);
 }
