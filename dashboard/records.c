@@ -69,10 +69,10 @@ static json_t *parse(struct records *r, const char *line, size_t len)
 /* The next whole line of at most PIPE_BUF bytes, newline included. */
 static const char *cut(struct records *r, size_t *len)
 {
-    for (;;) {
+    while (r->in.len > r->next) {
         const char *begin = r->in.data + r->next;
         size_t left = r->in.len - r->next;
-        const char *nl = left ? memchr(begin, '\n', left) : NULL;
+        const char *nl = memchr(begin, '\n', left);
         if (!nl) {
             if (left < PIPE_BUF)
                 return NULL;
@@ -87,6 +87,7 @@ static const char *cut(struct records *r, size_t *len)
         r->skipping = false;
         r->overlong++;
     }
+    return NULL;
 }
 
 bool records_next(struct records *r, struct record *record)
@@ -102,10 +103,9 @@ bool records_next(struct records *r, struct record *record)
 /* Whole lines that nobody has taken yet stay. */
 void records_cut(struct records *r)
 {
-    char *begin = r->in.data + r->next;
     size_t left = r->in.len - r->next;
-    char *nl = left ? memrchr(begin, '\n', left) : NULL;
-    size_t tail = nl ? left - (size_t)(nl + 1 - begin) : left;
+    char *nl = left ? memrchr(r->in.data + r->next, '\n', left) : NULL;
+    size_t tail = nl ? r->in.len - (size_t)(nl + 1 - r->in.data) : left;
     if (r->skipping && !nl) {
         r->overlong++;
         r->skipping = false;

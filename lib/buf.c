@@ -93,6 +93,8 @@ void buf_addf(struct buf *b, const char *format, ...)
 
 void buf_shift(struct buf *b, size_t n)
 {
+    if (n == 0)
+        return; /* there may be no data at all */
     memmove(b->data, b->data + n, b->len - n);
     b->len -= n;
 }
