@@ -9,6 +9,7 @@ int main(int argc, char **argv)
 {
     while (tl_getopt(argc, argv, "", usage) != -1)
         ;
+    tl_operands(argc, argv, 0, 0);
     struct tl *tl = tl_open(TL_MAP);
     struct tl_line line;
     while (tl_read(tl, &line)) {

@@ -57,14 +57,22 @@ bool tl_is_tag(const char *tag, size_t len)
     return true;
 }
 
+size_t tl_max_line(const struct tl *tl)
+{
+    size_t most = TL_LINE_MAX;
+    const char *max = getenv(ENV_MAX_LINE);
+    if (tl)
+        return tl->max_line;
+    if (max && !text_size(max, &most))
+        tl_die(EX_USAGE, "%s: \"%s\" is not a size; write 64M, 1G, or bytes", ENV_MAX_LINE, max);
+    return most;
+}
+
 struct tl *tl_open(unsigned promises)
 {
     struct tl *tl = xcalloc(1, sizeof *tl);
     tl->promises = promises & TL_MAP ? promises | TL_STATELESS : promises;
-    tl->max_line = TL_LINE_MAX;
-    const char *max = getenv(ENV_MAX_LINE);
-    if (max && !text_size(max, &tl->max_line))
-        tl_die(EX_USAGE, "%s: \"%s\" is not a size; write 64M, 1G, or bytes", ENV_MAX_LINE, max);
+    tl->max_line = tl_max_line(NULL);
     buf_room(&tl->in, IO_BLOCK);
     buf_room(&tl->out, IO_BLOCK);
     return tl;

@@ -84,6 +84,9 @@ void tl_end(struct tl *tl, size_t len);
 _Noreturn void tl_fail(struct tl *tl, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The longest text allowed. Without tl (NULL): for a program that does not read tagged lines. */
+size_t tl_max_line(const struct tl *tl);
+
 /* Number of the line last read, from 1, counted from the start of the file. For messages. */
 unsigned long long tl_lineno(const struct tl *tl);
 

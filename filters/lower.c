@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* tl-lower: ASCII letters to small ones. Trust: any text; holds one line. */
+#include "tagline.h"
+
+static const char usage[] = "usage: tl-lower\n"
+                            "Make the ASCII letters of each line small.\n";
+
+int main(int argc, char **argv)
+{
+    while (tl_getopt(argc, argv, "", usage) != -1)
+        ;
+    tl_operands(argc, argv, 0, 0);
+    struct tl *tl = tl_open(TL_MAP);
+    struct tl_line line;
+    while (tl_read(tl, &line)) {
+        char *to = tl_begin(tl, line.tag, line.len);
+        for (size_t i = 0; i < line.len; i++) {
+            char c = line.text[i];
+            to[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+        }
+        tl_end(tl, line.len);
+    }
+    return tl_close(tl);
+}
