@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tl-untag: tagged lines in, plain lines out: the door out of a pipeline. Trust: any bytes; holds
- * one block. It does not write tagged lines, so it is no filter for a flow.
+ * one line, because half a line must never leave. It does not write tagged lines, so it is no
+ * filter for a flow.
  */
 #include "buf.h"
 #include "contract.h"
@@ -19,8 +20,9 @@ static const char usage[] =
 enum part { IN_TAG, IN_TEXT, IN_OTHER };
 
 struct untagger {
-    struct buf out;
-    char **wanted; /* NULL-terminated; none: all */
+    struct buf out; /* whole lines, then the open one */
+    size_t whole;   /* of out: bytes of whole lines */
+    char **wanted;  /* NULL-terminated; none: all */
     enum part part;
     char tag[TL_TAG_MAX + 1]; /* what was read of it */
     size_t taglen;
@@ -29,10 +31,18 @@ struct untagger {
     unsigned long long lineno;
 };
 
+static void write_whole(struct untagger *u)
+{
+    io_write(u->out.data, u->whole);
+    if (u->whole)
+        buf_shift(&u->out, u->whole);
+    u->whole = 0;
+}
+
 /* What was written before comes out, so that it does not depend on the size of the blocks. */
 _Noreturn static void refuse(struct untagger *u, const char *why)
 {
-    io_write(u->out.data, u->out.len);
+    write_whole(u);
     tl_die(EX_DATAERR, "line %llu: %s", u->lineno, why);
 }
 
@@ -70,8 +80,11 @@ static size_t in_tag(struct untagger *u, const char *at, size_t n)
     return n;
 }
 
-static void new_line(struct untagger *u)
+static void end_line(struct untagger *u)
 {
+    if (u->part == IN_TEXT)
+        buf_addc(&u->out, '\n');
+    u->whole = u->out.len;
     u->part = IN_TAG;
     u->taglen = 0;
     u->lineno++;
@@ -82,15 +95,14 @@ static size_t in_text(struct untagger *u, const char *at, size_t n)
 {
     const char *nl = memchr(at, '\n', n);
     size_t len = nl ? (size_t)(nl - at) : n;
-    bool keep = u->part == IN_TEXT;
     u->len += len;
     if (u->len > u->max_line)
-        tl_die(EX_DATAERR, "line %llu: is longer than %zu bytes", u->lineno, u->max_line);
-    if (keep)
-        buf_add(&u->out, at, len + (nl ? 1 : 0));
+        refuse(u, "is longer than " ENV_MAX_LINE " allows");
+    if (u->part == IN_TEXT)
+        buf_add(&u->out, at, len);
     if (!nl)
         return len;
-    new_line(u);
+    end_line(u);
     return len + 1;
 }
 
@@ -106,8 +118,9 @@ static void last_line(struct untagger *u)
 {
     if (u->part == IN_TAG && u->taglen > 0)
         refuse(u, "ends inside its tag");
-    if (u->part == IN_TEXT)
-        io_write("\n", 1);
+    if (u->part != IN_TAG)
+        end_line(u);
+    write_whole(u);
 }
 
 int main(int argc, char **argv)
@@ -123,8 +136,7 @@ int main(int argc, char **argv)
     /* Each block is written before the next is read: nothing waits while the input does. */
     while ((n = io_read(in, IO_BLOCK)) > 0) {
         block(&u, in, n);
-        io_write(u.out.data, u.out.len);
-        u.out.len = 0;
+        write_whole(&u);
     }
     last_line(&u);
     io_close();
