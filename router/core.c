@@ -194,8 +194,7 @@ static uint32_t *descend(struct core *c, const struct run *run, struct card_read
             for (uint64_t k = 0; k < count; k++, out++)
                 ids[out] = k == 0 ? run->ids[in] : order_after(o, ids[out - 1]);
     for (; out < s->lines; out++)
-        ids[out] = run->epoch->end_ids[s->index] =
-            order_after(o, run->epoch->end_ids[s->index]);
+        ids[out] = run->epoch->end_ids[s->index] = order_after(o, run->epoch->end_ids[s->index]);
     return ids;
 }
 
@@ -221,7 +220,7 @@ static void identify(struct core *c, const struct run *run, struct card_reader c
 /* ---- runs: work for a node ---- */
 
 /* The identities of the lines of a run. fresh: they begin here. */
-static void take_ids(struct core *c, struct run *run, size_t stage, bool fresh)
+static void take_ids(struct run *run, size_t stage, bool fresh)
 {
     run->ids = xcalloc(run->lines, sizeof *run->ids);
     size_t n = 0;
@@ -266,7 +265,7 @@ static void give(struct core *c, struct epoch *e, size_t node, struct batch *lin
     const struct node *def = &c->flow->nodes[node];
     run->quiet = def->kind == NODE_COMMAND && !def->stateless && !end;
     if (st->track_in && !run->quiet)
-        take_ids(c, run, stage, st->domain == stage && run->round == 0);
+        take_ids(run, stage, st->domain == stage && run->round == 0);
     set_fence(n, run, def);
     if (n->last)
         n->last->next = run;
@@ -599,8 +598,8 @@ static void answered(struct core *c, size_t node, struct card_reader card)
     else if (!told && def->card && run->lines)
         core_fail(c, EX_SOFTWARE, node, e->job, "promised to count its lines, and does not");
     else if (!told && def->map && s->lines != run->lines)
-        core_fail(c, EX_SOFTWARE, node, e->job,
-                  "is a map, but gave %" PRIu64 " lines for %" PRIu64, s->lines, run->lines);
+        core_fail(c, EX_SOFTWARE, node, e->job, "is a map, but gave %" PRIu64 " lines for %" PRIu64,
+                  s->lines, run->lines);
     if (c->failure.status)
         return;
     identify(c, run, card, s);

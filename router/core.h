@@ -2,10 +2,11 @@
 /*
  * The router without input and output: fenced epochs over plain data.
  *
- * Whoever holds the descriptors puts the bytes that it read where core_*_room says, reports them with
- * core_*_took, takes the bytes to write from core_node_iov and the job's streams, and tells when a
- * command has ended. The core cuts, routes, merges, answers fences and keeps the accounts. It never
- * waits and never calls out. After a failure (core_failure) nothing but core_free is of use.
+ * Whoever holds the descriptors puts the bytes that it read where core_*_room says, reports them
+ * with core_*_took, takes the bytes to write from core_node_iov and the job's streams, and tells
+ * when a command has ended. The core cuts, routes, merges, answers fences and keeps the accounts.
+ * It never waits and never calls out. After a failure (core_failure) nothing but core_free is of
+ * use.
  */
 #ifndef CORE_H
 #define CORE_H
@@ -23,13 +24,13 @@
 /* Lines that one source emitted for one destination in one epoch and round. */
 struct batch {
     struct batch *next;
-    struct buf bytes;     /* lines as the destination wants them: with tags or without */
+    struct buf bytes; /* lines as the destination wants them: with tags or without */
     uint32_t lines;
-    uint32_t *ids;        /* if tracked: of each line its emission number, identity once answered */
+    uint32_t *ids; /* if tracked: of each line its emission number, identity once answered */
     uint32_t ids_cap;
     size_t source;
     uint32_t round;
-    size_t counted;       /* bytes that count as in flight */
+    size_t counted; /* bytes that count as in flight */
 };
 
 struct account {
@@ -56,16 +57,16 @@ struct hop {
 struct job {
     struct job *next;
     uint64_t id;
-    void *owner;             /* the caller's */
-    bool done;               /* all of it is in the streams */
-    bool trace;              /* record the way of the first line */
-    struct tally input;      /* lines and bytes; bytes without tags, newlines included */
+    void *owner;        /* the caller's */
+    bool done;          /* all of it is in the streams */
+    bool trace;         /* record the way of the first line */
+    struct tally input; /* lines and bytes; bytes without tags, newlines included */
     struct account *nodes;
     struct tally *sinks;
-    struct stream *streams;  /* of each outlet */
+    struct stream *streams; /* of each outlet */
     struct hop *hops;
     size_t nhops;
-    struct buf traced;       /* the line traced */
+    struct buf traced; /* the line traced */
 };
 
 struct epoch {
@@ -73,12 +74,12 @@ struct epoch {
     struct job *job;
     uint64_t first_line, lines; /* of the input, for messages */
     bool last, traced;
-    struct batch **in;          /* of a destination: what it will get, in order of arrival */
-    struct order **orders;      /* of a domain */
-    uint32_t *end_ids;          /* of a node, in the last epoch: where its end-of-file lines go */
-    uint32_t *waiting;          /* of a stage: how many stages it waits for */
-    size_t unfinished;          /* stages */
-    struct batch *reply;        /* control line to print when all is out, or NULL */
+    struct batch **in;     /* of a destination: what it will get, in order of arrival */
+    struct order **orders; /* of a domain */
+    uint32_t *end_ids;     /* of a node, in the last epoch: where its end-of-file lines go */
+    uint32_t *waiting;     /* of a stage: how many stages it waits for */
+    size_t unfinished;     /* stages */
+    struct batch *reply;   /* control line to print when all is out, or NULL */
 };
 
 /* One batch of work for one node, up to one fence. */
@@ -86,10 +87,10 @@ struct run {
     struct run *next;
     struct epoch *epoch;
     uint32_t round;
-    bool end;             /* closed by !end */
-    bool quiet;           /* of a whole-file command before its end: nobody answers */
+    bool end;              /* closed by !end */
+    bool quiet;            /* of a whole-file command before its end: nobody answers */
     struct batch *batches; /* not yet written */
-    char fence[40];       /* the control line, then nothing once written */
+    char fence[40];        /* the control line, then nothing once written */
     size_t fence_len, fence_written;
     bool written;
     uint32_t *ids; /* of the lines given, if tracked */
@@ -104,7 +105,7 @@ struct way {
     size_t sink;     /* NOWHERE: goes to a node */
     const char *put; /* tag to put before the text, NULL for none */
     size_t put_len;
-    bool as_is;      /* what was emitted is what the destination wants */
+    bool as_is; /* what was emitted is what the destination wants */
 };
 
 struct slot {
@@ -114,23 +115,23 @@ struct slot {
 
 /* Something that emits lines: a node, or the input. */
 struct source {
-    size_t index;       /* the node, or nnodes for the input */
-    bool tagged;        /* its lines carry tags */
-    bool track;         /* emission numbers are needed */
-    struct way *ways;   /* the first is for lines that keep the tag */
+    size_t index;     /* the node, or nnodes for the input */
+    bool tagged;      /* its lines carry tags */
+    bool track;       /* emission numbers are needed */
+    struct way *ways; /* the first is for lines that keep the tag */
     size_t nways;
-    uint32_t *table;    /* tags hashed, way + 1 */
+    uint32_t *table; /* tags hashed, way + 1 */
     size_t mask;
     struct slot *slots;
     size_t nslots;
-    struct buf in;      /* read, not yet cut into lines */
-    size_t scanned;     /* of in: lines before this are dealt with */
-    size_t clean;       /* of in: there is no newline between scanned and this */
-    size_t stop;        /* of in: no line that begins here or later is taken */
+    struct buf in;         /* read, not yet cut into lines */
+    size_t scanned;        /* of in: lines before this are dealt with */
+    size_t clean;          /* of in: there is no newline between scanned and this */
+    size_t stop;           /* of in: no line that begins here or later is taken */
     uint64_t lines, bytes; /* emitted in this run */
-    const char *span;   /* lines for span_way, not yet copied */
+    const char *span;      /* lines for span_way, not yet copied */
     struct way *span_way;
-    size_t recent;      /* way of the last line */
+    size_t recent; /* way of the last line */
 };
 
 struct node_state {
@@ -152,10 +153,10 @@ struct stage_state {
 };
 
 struct failure {
-    int status;     /* 0: none */
+    int status;      /* 0: none */
     struct job *job; /* at fault, or NULL */
-    size_t node;    /* NOWHERE: the input */
-    uint64_t line;  /* of the input, 0: not known */
+    size_t node;     /* NOWHERE: the input */
+    uint64_t line;   /* of the input, 0: not known */
     struct buf text;
 };
 
@@ -166,15 +167,15 @@ struct core {
     struct source input;
     struct node_state *nodes;
     struct stage_state *stages;
-    struct epoch *first, *last;   /* in flight */
-    struct job *jobs, *last_job;  /* begun, not forgotten */
-    struct job *reading;          /* whose input comes in */
+    struct epoch *first, *last;    /* in flight */
+    struct job *jobs, *last_job;   /* begun, not forgotten */
+    struct job *reading;           /* whose input comes in */
     uint64_t base, boundary, step; /* offset of input.in, of the next cut, to the one after */
-    bool routed;                  /* tagged, and !hello was seen: files end by !end */
-    bool barrier;                 /* a control line waits until all before it is out */
-    bool waits;                   /* ... and so does input behind it */
-    struct buf replies;           /* control lines to print before anything else */
-    size_t inflight;              /* bytes */
+    bool routed;                   /* tagged, and !hello was seen: files end by !end */
+    bool barrier;                  /* a control line waits until all before it is out */
+    bool waits;                    /* ... and so does input behind it */
+    struct buf replies;            /* control lines to print before anything else */
+    size_t inflight;               /* bytes */
     struct batch *pool;
     size_t pool_bytes;
     struct failure failure;
@@ -192,8 +193,8 @@ void core_fail(struct core *c, int status, size_t node, struct job *job, const c
 struct job *core_begin(struct core *c, uint64_t id, void *owner, bool trace);
 char *core_input_room(struct core *c, size_t n);
 void core_input_took(struct core *c, size_t n);
-void core_input_cut(struct core *c);  /* the input pauses: let go what is whole */
-void core_input_end(struct core *c);  /* end of file: ends the job */
+void core_input_cut(struct core *c); /* the input pauses: let go what is whole */
+void core_input_end(struct core *c); /* end of file: ends the job */
 void core_forget(struct core *c, struct job *job);
 bool core_wants_input(const struct core *c);
 
@@ -219,7 +220,8 @@ struct batch *batch_merge(struct core *c, struct epoch *e, size_t dest, struct b
 
 void source_init(struct core *c, struct source *s, size_t index, bool tagged);
 void source_free(struct core *c, struct source *s);
-/* Cut lines from s->in from byte at on, up to a control line or the end; returns where it stopped. */
+/* Cut lines from s->in from byte at on, up to a control line or the end; returns where it stopped.
+ */
 size_t source_parse(struct core *c, struct source *s, size_t at);
 void source_drop(struct source *s, size_t at);
 

@@ -118,8 +118,8 @@ static void scan_word(struct scanner *s, struct words *w, bool in_command)
     }
     while (s->at < s->end && !strchr(" \t\r\n", *s->at)) {
         char c = *s->at;
-        if (!in_command && (is_punct(c) || (s->at + 1 < s->end && (c == '-' || c == '=') &&
-                                            s->at[1] == '>')))
+        if (!in_command &&
+            (is_punct(c) || (s->at + 1 < s->end && (c == '-' || c == '=') && s->at[1] == '>')))
             break;
         s->at++;
         if (c == '\'' || c == '"') {
@@ -167,8 +167,8 @@ static bool scan_line(struct scanner *s, struct words *w)
             if (w->n == 0)
                 w->line = s->line;
             scan_word(s, w, command);
-            arrow = arrow || (w->n && is_op(w, w->n - 1, "->")) ||
-                    (w->n && is_op(w, w->n - 1, "=>"));
+            arrow =
+                arrow || (w->n && is_op(w, w->n - 1, "->")) || (w->n && is_op(w, w->n - 1, "=>"));
             command = command || (arrow && (is_op(w, w->n - 1, ":") || is_op(w, w->n - 1, "|") ||
                                             is_op(w, w->n - 1, "=>")));
         }
@@ -333,8 +333,8 @@ static void parse_set(struct flow *f, struct problems *p, const struct words *w)
         if (f->order == ORDER_EPOCH && strcmp(value, "epoch") != 0)
             problem(p, f, w->line, "set order %s: write line or epoch", value);
     } else
-        problem(p, f, w->line,
-                "set %s: there are max-line, max-rounds, epoch, order, memory", name);
+        problem(p, f, w->line, "set %s: there are max-line, max-rounds, epoch, order, memory",
+                name);
 }
 
 static void parse_line(struct flow *f, struct problems *p, const struct words *w)
@@ -393,8 +393,8 @@ static void check_next(struct flow *f, struct problems *p, struct node *node, si
         const char *tag = node->next_tags[i];
         node->next[i] = find(f, tag);
         if (node->next[i] == SIZE_MAX)
-            problem(p, f, node->line, "nobody serves %s; write %s -> TAG... : COMMAND or %s => FILE",
-                    tag, tag, tag);
+            problem(p, f, node->line,
+                    "nobody serves %s; write %s -> TAG... : COMMAND or %s => FILE", tag, tag, tag);
         if (node->next[i] == self && i > 0)
             problem(p, f, node->line,
                     "a line that stays %s goes to %s, so %s is never reached; write it first", tag,

@@ -20,10 +20,10 @@ enum node_kind {
 struct node {
     char *tag;
     enum node_kind kind;
-    int line;            /* of the flow file */
-    char **argv;         /* NULL-terminated */
-    char **next_tags;    /* as written */
-    size_t *next;        /* destinations, in the order written */
+    int line;         /* of the flow file */
+    char **argv;      /* NULL-terminated */
+    char **next_tags; /* as written */
+    size_t *next;     /* destinations, in the order written */
     size_t nnext;
     bool stateless, map; /* promised, by attribute or by the answer to hello */
     bool card;           /* says how many lines came out for each; by the answer to hello */

@@ -191,7 +191,7 @@ static void find_dominators(struct graph *g)
     }
 }
 
-static void assign_outlets(struct graph *g, bool together)
+static void assign_outlets(struct graph *g)
 {
     const struct flow *f = g->flow;
     g->outlet_of = xcalloc(f->nsinks, sizeof *g->outlet_of);
@@ -199,7 +199,7 @@ static void assign_outlets(struct graph *g, bool together)
         g->outlet_of[i] = NOWHERE;
         if (!f->sinks[i].file)
             continue;
-        if (!together || g->noutlets == 0)
+        if (!g->together || g->noutlets == 0)
             g->noutlets++;
         g->outlet_of[i] = f->nnodes + g->noutlets - 1;
     }
@@ -209,7 +209,8 @@ struct graph *graph_new(const struct flow *flow, bool together, bool anywhere)
 {
     struct graph *g = xcalloc(1, sizeof *g);
     g->flow = flow;
-    assign_outlets(g, together);
+    g->together = together;
+    assign_outlets(g);
     g->ndests = flow->nnodes + g->noutlets;
     g->merge = xcalloc(g->ndests, sizeof *g->merge);
     g->blame = xcalloc(g->ndests, sizeof *g->blame);
@@ -425,9 +426,10 @@ void graph_check(const struct graph *g, struct problems *problems)
     for (size_t i = 0; i < f->nnodes; i++)
         if (g->stages[g->stage_of[i]].cyclic && f->nodes[i].kind == NODE_COMMAND &&
             !f->nodes[i].stateless)
-            problem(problems, f, f->nodes[i].line,
-                    "%s is in a cycle, where a whole-file | command cannot be; write %s [stateless]",
-                    f->nodes[i].tag, f->nodes[i].tag);
+            problem(
+                problems, f, f->nodes[i].line,
+                "%s is in a cycle, where a whole-file | command cannot be; write %s [stateless]",
+                f->nodes[i].tag, f->nodes[i].tag);
     free(leaves);
     free(seen);
 }

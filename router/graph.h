@@ -6,11 +6,12 @@
  * topological order (among those that are ready, the one that stands first in the flow first), then
  * the outlets. A stage works on an epoch when all stages that feed it have finished it.
  *
- * Lines that part must meet again in order. Where several sources meet, or one in a cycle, lines are
- * merged by the place that their ancestor had when they parted: in the output of the nearest stage
- * that all paths to the meeting share (its immediate dominator). That takes commands that tell,
- * for each line, how many came out of it; where one on the way does not, lines are merged by
- * (epoch, round, source in flow order, emission), which is as deterministic but depends on the cuts.
+ * Lines that part must meet again in order. Where several sources meet, or one in a cycle, lines
+ * are merged by the place that their ancestor had when they parted: in the output of the nearest
+ * stage that all paths to the meeting share (its immediate dominator). That takes commands that
+ * tell, for each line, how many came out of it; where one on the way does not, lines are merged by
+ * (epoch, round, source in flow order, emission), which is as deterministic but depends on the
+ * cuts.
  *
  * Sources: Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1 (1972), for
  * components; Cooper, Harvey, Kennedy, "A simple, fast dominance algorithm" (2001), for dominators,
@@ -28,7 +29,8 @@ enum merge {
 };
 
 enum { STAGE_INPUT = 0 };
-#define NOWHERE SIZE_MAX /* the outlet of a sink that discards; the stage that dominates the input */
+#define NOWHERE                                                                                    \
+    SIZE_MAX /* the outlet of a sink that discards; the stage that dominates the input */
 
 struct stage {
     size_t *nodes; /* of a component, in flow order; none for input and outlets */
@@ -48,15 +50,16 @@ struct stage {
 
 struct graph {
     const struct flow *flow;
+    bool together; /* one outlet for all sinks, which gets the tags too */
     struct stage *stages;
     size_t nstages;
     size_t ncomponents; /* stages 1 to ncomponents */
     size_t *stage_of;   /* of a node; of [nnodes], the input: STAGE_INPUT */
     size_t *outlet_of;  /* of a sink: a destination, or NOWHERE */
     size_t noutlets;
-    size_t ndests;      /* nodes, then outlets */
-    enum merge *merge;  /* of a destination */
-    size_t *blame;      /* of a destination: the node that makes it MERGE_EPOCH, or NOWHERE */
+    size_t ndests;     /* nodes, then outlets */
+    enum merge *merge; /* of a destination */
+    size_t *blame;     /* of a destination: the node that makes it MERGE_EPOCH, or NOWHERE */
 };
 
 /* Analyse. together: all sinks leave through one outlet, tags kept. anywhere: input lines bring

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The input: cut into epochs at newlines by absolute offset, 4K, 8K, ... up to the flow's epoch, so
- * that the cuts do not depend on how the bytes arrived. A tagged input may also carry control lines:
- * then the router is a filter of another router, and answers as a filter does.
+ * that the cuts do not depend on how the bytes arrived. A tagged input may also carry control
+ * lines: then the router is a filter of another router, and answers as a filter does.
  */
 #include "contract.h"
 #include "core.h"

@@ -16,9 +16,9 @@ struct order {
     uint32_t *next;  /* of an identity: the one behind it */
     uint32_t *label; /* its position, as of the last order_labels */
     uint32_t n, cap;
-    uint32_t last;   /* end of the list */
-    bool moved;      /* an identity was put between others: labels are stale */
-    bool sparse;     /* ... and have been at least once: an identity is no longer its own label */
+    uint32_t last; /* end of the list */
+    bool moved;    /* an identity was put between others: labels are stale */
+    bool sparse;   /* ... and have been at least once: an identity is no longer its own label */
 };
 
 #define ORDER_NONE UINT32_MAX

@@ -46,7 +46,7 @@ static void add_way(struct core *c, struct source *s, const char *tag, size_t de
 {
     const struct flow *f = c->flow;
     struct way w = {.tag = tag, .len = strlen(tag), .slot = NOWHERE, .sink = NOWHERE};
-    bool wants_tag = dest < f->nnodes ? f->nodes[dest].kind == NODE_FILTER : c->tagged;
+    bool wants_tag = dest < f->nnodes ? f->nodes[dest].kind == NODE_FILTER : c->graph->together;
     if (wants_tag) {
         w.put = flow_tag(f, dest);
         w.put_len = strlen(w.put);
@@ -82,7 +82,8 @@ void source_init(struct core *c, struct source *s, size_t index, bool tagged)
 {
     const struct flow *f = c->flow;
     *s = (struct source){.index = index, .tagged = tagged, .stop = SIZE_MAX};
-    s->track = c->graph->stages[index < f->nnodes ? c->graph->stage_of[index] : STAGE_INPUT].track_out;
+    s->track =
+        c->graph->stages[index < f->nnodes ? c->graph->stage_of[index] : STAGE_INPUT].track_out;
     if (index < f->nnodes) {
         const struct node *n = &f->nodes[index];
         add_way(c, s, n->tag, n->next[0]); /* the tag was left as it was */
@@ -196,7 +197,8 @@ static size_t fail_at(struct core *c, const struct source *s, int status, const 
 static struct way *look_up(struct core *c, struct source *s, const char *line, size_t len)
 {
     struct way *recent = &s->ways[s->recent];
-    if (len > recent->len && line[recent->len] == '\t' && memcmp(line, recent->tag, recent->len) == 0)
+    if (len > recent->len && line[recent->len] == '\t' &&
+        memcmp(line, recent->tag, recent->len) == 0)
         return recent;
     size_t near = len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1;
     const char *tab = memchr(line, '\t', near);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tl-router: run a flow. Trust: the flow is the operator's and names programs to run; the input may
+ * be any bytes and can neither forge a tag nor a control line, because the router sets both.
+ */
+#include "contract.h"
+#include "describe.h"
+#include "flow.h"
+#include "graph.h"
+#include "run.h"
+#include "tagline.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STOP_GRACE_MS = 2000 };
+
+static const char usage[] =
+    "usage: tl-router [-t] [-o DIR] [--summary] FLOW [FILE...]\n"
+    "       tl-router --check | --graph | --json | --worker FLOW\n"
+    "Run the lines of each FILE (standard input without one, or for -) through the flow.\n"
+    "\n"
+    "  -t, --tagged   read and print tagged lines; obey control lines as a filter does\n"
+    "  -o DIR         write each sink as a file in DIR, whole at the end\n"
+    "  --summary      print one line of accounts for each FILE on standard error\n"
+    "  --check        say what is wrong with FLOW, or how it orders lines; run nothing through it\n"
+    "  --graph        print FLOW as Graphviz DOT\n"
+    "  --json         print FLOW as JSON\n"
+    "  --worker       take jobs on standard input, answer on standard output\n"
+    "  -h, --help     print this\n"
+    "  --version      print the version\n"
+    "\n"
+    "The manual page is tl-router(1); the language of flows is in tl-flow(5).\n";
+
+enum mode { RUN, CHECK, GRAPH, JSON, WORKER };
+
+struct options {
+    enum mode mode;
+    bool tagged, summary;
+    const char *dir;
+};
+
+static void parse_options(int argc, char **argv, struct options *o)
+{
+    enum { SUMMARY = 256, VERSION };
+    static const struct option longs[] = {{"tagged", no_argument, NULL, 't'},
+                                          {"summary", no_argument, NULL, SUMMARY},
+                                          {"check", no_argument, NULL, CHECK},
+                                          {"graph", no_argument, NULL, GRAPH},
+                                          {"json", no_argument, NULL, JSON},
+                                          {"worker", no_argument, NULL, WORKER},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, VERSION},
+                                          {0}};
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "+:to:h", longs, NULL)) != -1;) {
+        switch (c) {
+        case 't':
+            o->tagged = true;
+            break;
+        case 'o':
+            o->dir = optarg;
+            break;
+        case SUMMARY:
+            o->summary = true;
+            break;
+        case CHECK:
+        case GRAPH:
+        case JSON:
+        case WORKER:
+            o->mode = (enum mode)c;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
+        case VERSION:
+            printf("tl-router %s\n", TL_VERSION);
+            exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
+        case ':':
+            tl_die(EX_USAGE, "-%c: needs a value; see tl-router -h", optopt);
+        default:
+            tl_die(EX_USAGE, "%s: no such option; see tl-router -h", argv[optind - 1]);
+        }
+    }
+}
+
+static void read_file(const char *path, struct buf *b)
+{
+    enum { BLOCK = 65536, MOST = 64 << 20 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        tl_die(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: %m", path);
+    ssize_t n;
+    while ((n = read(fd, buf_room(b, BLOCK), BLOCK)) != 0 && b->len < MOST) {
+        if (n < 0 && errno != EINTR)
+            tl_die(errno == EISDIR ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
+        b->len += n > 0 ? (size_t)n : 0;
+    }
+    close_fd(&fd);
+}
+
+static void check_commands(const struct flow *f, struct problems *p)
+{
+    for (size_t i = 0; i < f->nnodes; i++) {
+        char *found = proc_find(f->nodes[i].argv[0]);
+        if (!found)
+            problem(p, f, f->nodes[i].line, "%s: no such command in PATH", f->nodes[i].argv[0]);
+        free(found);
+    }
+}
+
+/* All problems at once, then the end. */
+static void die_of_problems(struct problems *p)
+{
+    if (!p->count)
+        return;
+    if (fwrite(p->text.data, 1, p->text.len, stderr) != p->text.len)
+        exit(EX_IOERR);
+    exit(EX_CONFIG);
+}
+
+static void print(struct buf *b)
+{
+    if (fwrite(b->data, 1, b->len, stdout) != b->len || fflush(stdout) != 0)
+        tl_die(EX_IOERR, "standard output: %m");
+    buf_free(b);
+}
+
+/* A failure of the flow itself, with its place in the flow file. */
+static int report_start(struct engine *e)
+{
+    const struct failure *f = engine_failure(e);
+    struct buf b = {0};
+    int status = f->status;
+    describe_failure(e->flow, f, &b);
+    if (f->node != NOWHERE)
+        fprintf(stderr, "%s:%d: %s\n", e->flow->path, e->flow->nodes[f->node].line, buf_str(&b));
+    else
+        tl_warn("%s", buf_str(&b));
+    buf_free(&b);
+    engine_stop(e, 0);
+    return status;
+}
+
+/* What set order line asks for and the flow cannot give. */
+static void check_order(const struct graph *g)
+{
+    struct buf b = {0};
+    if (g->flow->order != ORDER_LINE || graph_line_order(g))
+        return;
+    describe_check(g, &b);
+    for (char *save, *line = strtok_r((char *)(buf_str(&b), b.data), "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save))
+        if (strncmp(line, "order of ", 9) == 0)
+            fprintf(stderr, "%s: set order line: %s\n", g->flow->path, line);
+    buf_free(&b);
+}
+
+static int check(const struct flow *f, struct graph *g)
+{
+    struct buf b = {0};
+    struct engine *e = engine_new(f, g, false, -1);
+    if (!engine_start(e))
+        return report_start(e);
+    engine_stop(e, STOP_GRACE_MS);
+    engine_free(e);
+    check_order(g);
+    if (f->order == ORDER_LINE && !graph_line_order(g))
+        return EX_CONFIG;
+    describe_check(g, &b);
+    print(&b);
+    return EX_OK;
+}
+
+/* What would be lost without -o or -t is refused. */
+static void check_sinks(const struct flow *f, const struct options *o)
+{
+    for (size_t i = 0; i < f->nsinks && !o->dir && !o->tagged; i++)
+        if (f->sinks[i].file && strcmp(f->sinks[i].tag, "end") != 0)
+            tl_die(EX_USAGE,
+                   "%s: the sink %s needs a place: -o DIR writes every sink there, -t prints tags",
+                   f->path, f->sinks[i].tag);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void add_tasks(struct engine *e, const struct options *o, char **files)
+{
+    static char *from_stdin[] = {"-", NULL};
+    if (!*files)
+        files = from_stdin;
+    for (uint64_t id = 1; *files; files++, id++) {
+        struct task *t = task_new(id, *files);
+        const char *name = strcmp(*files, "-") == 0 ? "stdin" : base_name(t->path);
+        for (const struct task *other = e->tasks; o->dir && other; other = other->next)
+            if (strcmp(other->out.name, name) == 0)
+                tl_die(EX_CANTCREAT,
+                       "%s: two inputs are called %s; their results would be one file", *files,
+                       name);
+        out_init(&t->out, e->flow, e->graph, name, o->dir, o->dir != NULL);
+        engine_add(e, t);
+    }
+}
+
+static int fail(struct engine *e, const struct failure *f)
+{
+    struct buf b = {0};
+    int status = f->status;
+    const struct task *t = e->tasks;
+    while (t && t->next && t->job != f->job)
+        t = t->next;
+    describe_failure(e->flow, f, &b);
+    if (t && strncmp(buf_str(&b), t->path, strlen(t->path)) != 0)
+        tl_warn("%s: %s", t->path, buf_str(&b));
+    else
+        tl_warn("%s", buf_str(&b));
+    buf_free(&b);
+    engine_stop(e, 0);
+    return status;
+}
+
+static void finish(struct engine *e, const struct options *o, struct task *t)
+{
+    struct buf b = {0};
+    if (!out_finish(&t->out, &b)) {
+        engine_stop(e, 0);
+        tl_die(EX_IOERR, "%s", buf_str(&b));
+    }
+    if (o->summary && t->job) {
+        describe_summary(e->flow, t, &b);
+        tl_warn("%s", buf_str(&b));
+    }
+    if (t->job)
+        core_forget(e->core, t->job);
+    task_free(t);
+    buf_free(&b);
+}
+
+static int run(const struct flow *f, struct graph *g, const struct options *o, char **files)
+{
+    struct engine *e = engine_new(f, g, o->tagged, -1);
+    out_setup();
+    if (!engine_start(e))
+        return report_start(e);
+    check_order(g);
+    if (f->order == ORDER_LINE && !graph_line_order(g)) {
+        engine_stop(e, STOP_GRACE_MS);
+        return EX_CONFIG;
+    }
+    add_tasks(e, o, files);
+    while (e->tasks) {
+        enum turn turn = engine_turn(e);
+        struct task *t;
+        if (turn == TURN_FAILED) {
+            int status = fail(e, engine_failure(e));
+            engine_free(e);
+            return status;
+        }
+        if (turn == TURN_SIGNAL) {
+            engine_stop(e, 0);
+            int sig = e->signal;
+            engine_free(e);
+            return 128 + sig;
+        }
+        while ((t = engine_done(e)))
+            finish(e, o, t);
+    }
+    engine_stop(e, STOP_GRACE_MS);
+    engine_free(e);
+    return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.mode = RUN};
+    struct buf text = {0};
+    struct problems problems = {0};
+    parse_options(argc, argv, &o);
+    if (optind == argc)
+        tl_die(EX_USAGE, "no FLOW; see tl-router -h");
+    if (o.mode != RUN && (optind + 1 < argc || o.tagged || o.dir || o.summary))
+        tl_die(EX_USAGE, "%s: goes with a FLOW alone; see tl-router -h", argv[1]);
+    const char *path = argv[optind++];
+    read_file(path, &text);
+    struct flow *f = flow_parse(path, text.data ? text.data : "", text.len, &problems);
+    buf_free(&text);
+    proc_setup(f->max_line);
+    check_commands(f, &problems);
+    die_of_problems(&problems);
+    struct graph *g = graph_new(f, o.tagged && !o.dir, o.tagged);
+    graph_check(g, &problems);
+    die_of_problems(&problems);
+    int status = EX_OK;
+    switch (o.mode) {
+    case RUN:
+        check_sinks(f, &o);
+        status = run(f, g, &o, argv + optind);
+        break;
+    case CHECK:
+        status = check(f, g);
+        break;
+    case WORKER:
+        status = worker_run(f, g);
+        break;
+    case GRAPH:
+        describe_dot(g, &text);
+        print(&text);
+        break;
+    case JSON:
+        describe_json(f, &text);
+        print(&text);
+        break;
+    }
+    graph_free(g);
+    flow_free(f);
+    return status;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results. Trust: the folder is the caller's; names come from the flow and the input's name and
+ * hold no slash. Every write and close is checked: a full disk must fail the job, not shorten a
+ * result.
+ */
+#include "out.h"
+#include "contract.h"
+#include "tagline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_IOV = 64 };
+
+static int standard_output = STDOUT_FILENO;
+static bool may_block;
+
+/* O_NONBLOCK belongs to the open file, which we may share with a shell: open a pipe or terminal
+ * anew to have one of our own. A regular file never blocks and must keep its offset. */
+void out_setup(void)
+{
+    struct stat st;
+    if (fstat(STDOUT_FILENO, &st) != 0)
+        tl_die(EX_IOERR, "standard output: %m");
+    if (S_ISREG(st.st_mode))
+        return;
+    int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        standard_output = fd;
+    else
+        may_block = true; /* a socket, or no /proc: write small pieces, and only when polled */
+}
+
+int out_stdout(void)
+{
+    return standard_output;
+}
+
+void out_init(struct out *o, const struct flow *flow, const struct graph *g, const char *name,
+              const char *dir, bool publish)
+{
+    *o = (struct out){.name = name, .publish = publish, .n = g->noutlets};
+    if (!dir)
+        return;
+    o->dir = xstrdup(dir);
+    o->fds = xcalloc(o->n, sizeof *o->fds);
+    o->names = xcalloc(o->n, sizeof *o->names);
+    for (size_t i = 0; i < o->n; i++)
+        o->fds[i] = -1;
+    for (size_t i = 0; i < flow->nsinks; i++)
+        if (g->outlet_of[i] != NOWHERE) {
+            struct buf *b = &o->names[g->outlet_of[i] - flow->nnodes];
+            flow_sink_file(&flow->sinks[i], name, b);
+            buf_str(b);
+        }
+}
+
+/* Path of an outlet's file; temporary until it is published. */
+static const char *path(const struct out *o, size_t i, bool temporary, struct buf *b)
+{
+    b->len = 0;
+    if (temporary)
+        buf_addf(b, "%s/.tl-router.%d.%p.%zu.tmp", o->dir, (int)getpid(), (const void *)o, i);
+    else
+        buf_addf(b, "%s/%s", o->dir, o->names[i].data);
+    return buf_str(b);
+}
+
+static bool say(struct buf *why, const char *what)
+{
+    why->len = 0;
+    buf_addf(why, "%s: %s", what, strerror(errno));
+    return false;
+}
+
+static bool open_file(struct out *o, size_t i, struct buf *why)
+{
+    struct buf b = {0};
+    if (o->fds[i] < 0) {
+        o->fds[i] = open(path(o, i, o->publish, &b),
+                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (o->fds[i] < 0)
+            say(why, b.data);
+    }
+    buf_free(&b);
+    return o->fds[i] >= 0;
+}
+
+/* Gather the chain of a stream. */
+static int gather(const struct stream *s, struct iovec *iov, size_t *total)
+{
+    int n = 0;
+    size_t skip = s->taken;
+    *total = 0;
+    for (struct batch *b = s->first; b && n < MOST_IOV; b = b->next) {
+        iov[n++] = (struct iovec){b->bytes.data + skip, b->bytes.len - skip};
+        *total += b->bytes.len - skip;
+        skip = 0;
+    }
+    return n;
+}
+
+static void took(struct core *c, struct stream *s, size_t n)
+{
+    s->taken += n;
+    while (s->first && s->taken >= s->first->bytes.len) {
+        struct batch *b = s->first;
+        s->taken -= b->bytes.len;
+        s->first = b->next;
+        if (!s->first)
+            s->last = NULL;
+        batch_put(c, b);
+    }
+}
+
+static bool ready(int fd)
+{
+    return poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 0) == 1;
+}
+
+static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool careful)
+{
+    while (s->first) {
+        struct iovec iov[MOST_IOV];
+        size_t total;
+        int n = gather(s, iov, &total);
+        if (careful) {
+            if (!ready(fd))
+                return WROTE_BLOCKED;
+            n = 1;
+            iov[0].iov_len = iov[0].iov_len < PIPE_BUF ? iov[0].iov_len : PIPE_BUF;
+        }
+        ssize_t wrote = writev(fd, iov, n);
+        if (wrote >= 0)
+            took(c, s, (size_t)wrote);
+        else if (errno == EAGAIN)
+            return WROTE_BLOCKED;
+        else if (errno != EINTR)
+            return WROTE_FAILED;
+    }
+    return WROTE_ALL;
+}
+
+enum wrote out_write(struct out *o, struct core *c, struct job *job, struct buf *why)
+{
+    if (!o->dir) {
+        enum wrote w = write_stream(c, &job->streams[0], standard_output, may_block);
+        if (w == WROTE_FAILED)
+            say(why, "standard output");
+        return w;
+    }
+    for (size_t i = 0; i < o->n; i++) {
+        if (!job->streams[i].first)
+            continue;
+        if (!open_file(o, i, why))
+            return WROTE_FAILED;
+        if (write_stream(c, &job->streams[i], o->fds[i], false) == WROTE_FAILED) {
+            say(why, o->names[i].data);
+            return WROTE_FAILED;
+        }
+    }
+    return WROTE_ALL;
+}
+
+enum wrote out_text(struct buf *text, struct buf *why)
+{
+    while (text->len) {
+        if (may_block && !ready(standard_output))
+            return WROTE_BLOCKED;
+        ssize_t n = write(standard_output, text->data, text->len);
+        if (n >= 0)
+            buf_shift(text, (size_t)n);
+        else if (errno == EAGAIN)
+            return WROTE_BLOCKED;
+        else if (errno != EINTR) {
+            say(why, "standard output");
+            return WROTE_FAILED;
+        }
+    }
+    return WROTE_ALL;
+}
+
+/* Synced, because a rename may reach the disk before the bytes: a crash must leave old or new. */
+static bool close_file(struct out *o, size_t i, struct buf *why)
+{
+    if (!open_file(o, i, why))
+        return false;
+    bool good = !o->publish || fsync(o->fds[i]) == 0;
+    if (close(o->fds[i]) != 0)
+        good = false;
+    o->fds[i] = -1;
+    return good || say(why, o->names[i].data);
+}
+
+static bool publish_file(struct out *o, size_t i, struct buf *why)
+{
+    struct buf from = {0}, to = {0};
+    bool good = rename(path(o, i, true, &from), path(o, i, false, &to)) == 0 || say(why, to.data);
+    buf_free(&from);
+    buf_free(&to);
+    return good;
+}
+
+bool out_finish(struct out *o, struct buf *why)
+{
+    bool good = true;
+    if (!o->dir)
+        return true;
+    for (size_t i = 0; i < o->n && good; i++)
+        good = close_file(o, i, why);
+    for (size_t i = 0; i < o->n && good && o->publish; i++)
+        good = publish_file(o, i, why);
+    if (good)
+        o->publish = false; /* nothing is left to take back */
+    return good;
+}
+
+void out_abandon(struct out *o)
+{
+    struct buf b = {0};
+    for (size_t i = 0; o->dir && i < o->n; i++) {
+        if (o->fds[i] >= 0)
+            close(o->fds[i]); /* what is in it is given up */
+        o->fds[i] = -1;
+        if (o->publish && unlink(path(o, i, true, &b)) != 0 && errno != ENOENT)
+            tl_warn("%s: %m", b.data);
+    }
+    buf_free(&b);
+}
+
+void out_free(struct out *o)
+{
+    out_abandon(o);
+    for (size_t i = 0; o->dir && i < o->n; i++)
+        buf_free(&o->names[i]);
+    free(o->fds);
+    free(o->names);
+    free(o->dir);
+}

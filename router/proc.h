@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* A child process with its three pipes: start, watch, end. */
+#ifndef PROC_H
+#define PROC_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct proc {
+    pid_t pid;        /* 0: none */
+    int watch;        /* pidfd, readable when it has ended; -1 */
+    int in, out, err; /* our ends, non-blocking; -1 when closed */
+    bool ended;       /* reaped; wait_status is valid */
+    int wait_status;
+    struct buf line; /* of its standard error, unfinished */
+    struct buf tail; /* last lines of its standard error */
+};
+
+/* Must be called once before the others: raises the limit of descriptors for us (children get the
+ * old one), puts our own folder first in PATH, keeps what is ours from children. */
+void proc_setup(size_t max_line);
+
+/* Where a command would be found, or NULL; the caller frees. */
+char *proc_find(const char *command);
+
+/* Start argv in a process group of its own; pipe is the size to ask for. 0 or an errno. */
+int proc_start(struct proc *p, char **argv, size_t pipe);
+
+/* Reap it if it has ended. */
+bool proc_reap(struct proc *p);
+
+/* Read its standard error, passing whole lines on to ours under the name; false at its end. */
+bool proc_stderr(struct proc *p, const char *name);
+
+/* Let them end by themselves for grace_ms (0: not at all), then kill whole groups, and reap. */
+void proc_stop(struct proc *list, size_t n, int grace_ms);
+
+/* "exited with status 3", "was killed by signal 9 (Killed)" */
+const char *proc_how(int wait_status);
+
+void close_fd(int *fd);
+
+#endif

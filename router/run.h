@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core with processes and descriptors around it. One engine runs tasks (inputs) through one
+ * flow, one after the other but overlapping; main.c and worker.c say what the tasks are and what to
+ * do when one is done.
+ */
+#ifndef RUN_H
+#define RUN_H
+
+#include "core.h"
+#include "out.h"
+#include "proc.h"
+
+struct task {
+    struct task *next;
+    uint64_t id;
+    char *path; /* for messages */
+    int input;  /* -1: not opened yet, or at its end */
+    bool live;  /* a pipe or terminal: cut when it pauses */
+    bool opened, ended;
+    bool trace;
+    struct job *job; /* NULL until begun */
+    struct out out;
+    double began; /* seconds, monotonic */
+};
+
+/* What the engine knows of one node's process beyond struct proc. */
+struct link {
+    bool eof; /* its standard output has ended */
+    bool err_open;
+    bool blocked; /* its standard input is full: epoll says when not */
+    bool greeted; /* has answered hello */
+    long active;  /* ms: when it last took or gave anything */
+    long doomed;  /* ms: when to lose patience with a half-dead process; 0: not */
+    uint64_t starts;
+    double cpu; /* seconds used by processes that have ended */
+    double cpu_told;
+    uint64_t starts_told;
+};
+
+enum turn {
+    TURN_MORE,    /* go on */
+    TURN_IDLE,    /* no task is left */
+    TURN_FAILED,  /* core_failure says why; the engine can only be stopped */
+    TURN_REQUEST, /* the extra descriptor is readable */
+    TURN_SIGNAL,  /* e->signal */
+};
+
+struct engine {
+    const struct flow *flow;
+    struct graph *graph;
+    struct core *core;
+    struct proc *procs;
+    struct link *links;
+    size_t pipe; /* bytes to ask for */
+    bool tagged;
+    int epoll, signals, request;
+    int signal;
+    struct task *tasks; /* in order; the first may be done */
+    bool armed;         /* the live input is being watched */
+    int watched_input;
+    bool stdout_watched;
+    struct failure failed; /* before there is a core */
+};
+
+/* request: a descriptor to watch as well, or -1. */
+struct engine *engine_new(const struct flow *flow, struct graph *graph, bool tagged, int request);
+/* Start all filters and greet them; false: engine_failure says why. */
+bool engine_start(struct engine *e);
+/* Stop all processes and forget the core; tasks stay, and would run again from their beginning.
+ * grace_ms as for proc_stop. */
+void engine_stop(struct engine *e, int grace_ms);
+void engine_free(struct engine *e);
+
+void engine_add(struct engine *e, struct task *t); /* takes it over */
+enum turn engine_turn(struct engine *e);
+/* The first task if it is done and all its lines are written; the caller finishes and frees it. */
+struct task *engine_done(struct engine *e);
+const struct failure *engine_failure(const struct engine *e);
+
+struct task *task_new(uint64_t id, const char *path);
+void task_free(struct task *t);
+/* User and system seconds since the last call, and resident bytes, of a node's processes. */
+void engine_usage(struct engine *e, size_t node, double *cpu, uint64_t *memory, uint64_t *restarts);
+
+double now_seconds(void);
+
+#endif
