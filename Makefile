@@ -40,9 +40,12 @@ $B/tl-supervisor: $(call objects,supervisor) $(LIB)
 $B/tl-dashboard: $(call objects,dashboard) $(LIB)
 	$(LINK) $^ -ljansson -lncursesw -lm
 
-# A unit test drives the sans-IO parts of a program, never its main.
-$(UNITS): $B/unit-%: $B/tests/unit/%.o $(filter-out $B/%/main.o,$(foreach d,router supervisor dashboard,$(filter-out $B/$d/main.o,$(call objects,$d)))) $(LIB)
-	$(LINK) $^ -linotifytools -ljansson -lncursesw -lm -lcmocka
+# A unit test PROGRAM-WHAT.c drives the parts of that program without its main; others, the library.
+.SECONDEXPANSION:
+program = $(firstword $(subst -, ,$1))
+parts = $(filter-out $B/$1/main.o,$(call objects,$1))
+$(UNITS): $B/unit-%: $B/tests/unit/%.o $$(call parts,$$(call program,$$*)) $(LIB)
+	$(LINK) $^ -linotifytools -ljansson -lncursesw -lpcre2-8 -lm -lcmocka
 
 demo:
 	scripts/setup

@@ -177,7 +177,6 @@ void describe_json(const struct flow *f, struct buf *to)
     json_number(to, "max-rounds", (uint64_t)f->max_rounds);
     json_number(to, "epoch", f->epoch);
     json_string(to, "order", orders[f->order]);
-    json_number(to, "memory", f->memory);
     buf_addc(to, '}');
     json_open(to, "nodes", '[');
     for (size_t i = 0; i < f->nnodes; i++)

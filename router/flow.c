@@ -314,7 +314,7 @@ static void parse_set(struct flow *f, struct problems *p, const struct words *w)
     struct {
         const char *name;
         size_t *size;
-    } sizes[] = {{"max-line", &f->max_line}, {"epoch", &f->epoch}, {"memory", &f->memory}};
+    } sizes[] = {{"max-line", &f->max_line}, {"epoch", &f->epoch}};
     if (w->n != 3) {
         problem(p, f, w->line, "write set NAME VALUE");
         return;
@@ -333,8 +333,7 @@ static void parse_set(struct flow *f, struct problems *p, const struct words *w)
         if (f->order == ORDER_EPOCH && strcmp(value, "epoch") != 0)
             problem(p, f, w->line, "set order %s: write line or epoch", value);
     } else
-        problem(p, f, w->line, "set %s: there are max-line, max-rounds, epoch, order, memory",
-                name);
+        problem(p, f, w->line, "set %s: there are max-line, max-rounds, epoch, order", name);
 }
 
 static void parse_line(struct flow *f, struct problems *p, const struct words *w)
@@ -424,7 +423,6 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
     *f = (struct flow){.path = xstrdup(path),
                        .max_line = TL_LINE_MAX,
                        .epoch = 256 << 10,
-                       .memory = 256 << 20,
                        .max_rounds = DEFAULT_ROUNDS};
     struct scanner s = {text, text + len, 1, f, problems};
     struct words w;

@@ -46,7 +46,7 @@ struct flow {
     struct sink *sinks;
     size_t nsinks;
     size_t start; /* destination of the input */
-    size_t max_line, epoch, memory;
+    size_t max_line, epoch;
     long max_rounds;
     enum order_rule order;
 };
