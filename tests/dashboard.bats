@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # tl-dashboard: its views, what it does while supervisors come and go, and what hostile bytes may not do.
 
+bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
 load helper

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The example flows give exactly what their comments say, on small inputs and on inputs of many epochs.
 
+bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
 load helper

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # tl-report: what it makes of a queue's folders and of recorded runs, and of bytes that are neither.
 
+bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
 load helper
