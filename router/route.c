@@ -184,13 +184,12 @@ static void emit(struct core *c, struct source *s, struct way *w, const char *li
     b->len += len;
 }
 
-static size_t fail_at(struct core *c, const struct source *s, int status, const char *what,
-                      const char *line, size_t len)
+static void fail_at(struct core *c, const struct source *s, int status, const char *what,
+                    const char *line, size_t len)
 {
     bool input = s == &c->input;
     core_fail(c, status, input ? NOWHERE : s->index, job_of(c, s), "%s: \"%.*s\"", what,
               (int)(len < 80 ? len : 80), line);
-    return s->scanned;
 }
 
 /* The way of a tagged line, or NULL after a failure. */
@@ -241,7 +240,12 @@ size_t source_parse(struct core *c, struct source *s, size_t at)
         struct way *w = s->tagged ? look_up(c, s, line, len) : &s->ways[0];
         if (!w)
             break;
-        emit(c, s, w, line, s->tagged ? line + w->len + 1 : line, nl + 1);
+        const char *text = s->tagged ? line + w->len + 1 : line;
+        if ((size_t)(nl - text) > most) {
+            fail_at(c, s, EX_DATAERR, "a line is longer than max-line", line, len);
+            break;
+        }
+        emit(c, s, w, line, text, nl + 1);
         at += len + 1;
         s->scanned = at;
     }
