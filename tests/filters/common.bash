@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What the tests of the filters share: feed a program bytes, say what it must give.
-load ../helper
+load "${BASH_SOURCE[0]%/*}/../helper"
 
 # feed BYTES COMMAND...: run it with these bytes (printf's %b) on standard input.
 feed() {

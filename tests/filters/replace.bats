@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # dollar signs for the filter, not the shell
 load common
 
 @test "replace: the first match, or none" {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2094 # what is read is compared, not written
 load common
 
 @test "tag: each line gets the tag" {
