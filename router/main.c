@@ -189,6 +189,11 @@ static void check_sinks(const struct flow *f, const struct options *o)
                    f->path, f->sinks[i].tag);
 }
 
+static const char *called(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -222,7 +227,7 @@ static int fail(struct engine *e, const struct failure *f)
         t = t->next;
     describe_failure(e->flow, f, &b);
     if (t && strncmp(buf_str(&b), t->path, strlen(t->path)) != 0)
-        tl_warn("%s: %s", t->path, buf_str(&b));
+        tl_warn("%s: %s", called(t->path), buf_str(&b));
     else
         tl_warn("%s", buf_str(&b));
     buf_free(&b);

@@ -858,6 +858,9 @@ void engine_usage(struct engine *e, size_t node, double *cpu, uint64_t *memory, 
         usage_of(e->procs[node].pid, &now, memory);
     *cpu = now > l->cpu_told ? now - l->cpu_told : now;
     l->cpu_told = now;
-    *restarts = l->starts > l->starts_told ? l->starts - l->starts_told : 0;
+    /* The first start is none, and a command is started for every file. */
+    uint64_t told = l->starts_told ? l->starts_told : 1;
+    bool stays = e->flow->nodes[node].kind == NODE_FILTER;
+    *restarts = stays && l->starts > told ? l->starts - told : 0;
     l->starts_told = l->starts;
 }
