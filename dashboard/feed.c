@@ -33,12 +33,13 @@ struct feed {
 
 struct feed *feed_open(const char *queue)
 {
+    int dir = open(queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        tl_die(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_NOINPUT, "%s: %m", queue);
     struct feed *f = xcalloc(1, sizeof *f);
     f->queue = queue;
+    f->dir = dir;
     f->lock = f->fd = -1;
-    f->dir = open(queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (f->dir < 0)
-        tl_die(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_NOINPUT, "%s: %m", queue);
     if (!feed_read(f))
         feed_die(f);
     return f;

@@ -46,7 +46,7 @@ const char *human_count(char room[HUMAN], double n)
 
 const char *human_duration(char room[HUMAN], double s)
 {
-    if (s < 9.95) {
+    if (s >= 0.005 && s < 9.95) {
         snprintf(room, HUMAN, "%.*f s", s < 1 ? 2 : 1, s);
         return room;
     }

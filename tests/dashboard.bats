@@ -166,7 +166,7 @@ ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
         printf '{"v":1,"type":"error","time":2,"text":"raw \302\2331m \177 \342\200\256"}\r\n' >&9
         tell '{"v":1,"type":"error","time":3,"text":"last"}'
         wait_until 5 said last
-        run ! grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$OUT"
+        run ! grep -qaP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$OUT"
         exec 9>&-
         kill "$DASH"
         ends_with 0

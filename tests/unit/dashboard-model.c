@@ -222,6 +222,8 @@ static void numbers_for_people(void **state)
     assert_string_equal(human_bytes(room, 999.9), "1.0 kB");
     assert_string_equal(human_bytes(room, 123456789), "123 MB");
     assert_string_equal(human_duration(room, 0.314), "0.31 s");
+    assert_string_equal(human_duration(room, 0.004), "0 s");
+    assert_string_equal(human_duration(room, 4), "4.0 s");
     assert_string_equal(human_duration(room, 59.6), "1 m 00 s");
     assert_string_equal(human_duration(room, 7260), "2 h 01 m");
     human_bytes(room, 1e308); /* what a forged record may hold stays within the room */

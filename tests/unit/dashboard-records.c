@@ -89,6 +89,22 @@ static void foreign_lines_are_counted(void **state)
     }
 }
 
+static void nul_is_foreign_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < strlen(good); at++) {
+        char line[sizeof good];
+        struct records r = {0};
+        memcpy(line, good, sizeof good);
+        memmove(line + at + 1, line + at, strlen(good) - at); /* over the final NUL */
+        line[at] = '\0';
+        records_push(&r, line, sizeof good);
+        assert_int_equal(take_all(&r), 0);
+        assert_int_equal(r.foreign, 1);
+        records_free(&r);
+    }
+}
+
 static void unknown_fields_pass(void **state)
 {
     struct records r;
@@ -173,6 +189,7 @@ int main(void)
         cmocka_unit_test(record_comes_as_it_was),
         cmocka_unit_test(any_cut_gives_the_same),
         cmocka_unit_test(foreign_lines_are_counted),
+        cmocka_unit_test(nul_is_foreign_wherever_it_stands),
         cmocka_unit_test(unknown_fields_pass),
         cmocka_unit_test(newer_version_is_counted),
         cmocka_unit_test(torn_line_is_counted_at_the_cut),
