@@ -163,7 +163,7 @@ static void check_order(const struct graph *g)
     buf_free(&b);
 }
 
-static int check(const struct flow *f, struct graph *g)
+static int check(struct flow *f, struct graph *g)
 {
     struct buf b = {0};
     struct engine *e = engine_new(f, g, false, -1);
@@ -252,7 +252,7 @@ static void finish(struct engine *e, const struct options *o, struct task *t)
     buf_free(&b);
 }
 
-static int run(const struct flow *f, struct graph *g, const struct options *o, char **files)
+static int run(struct flow *f, struct graph *g, const struct options *o, char **files)
 {
     struct engine *e = engine_new(f, g, o->tagged, -1);
     out_setup();

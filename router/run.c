@@ -297,7 +297,7 @@ static void check_deadlines(struct engine *e)
 /* Take the answer to hello out of what the filter printed; false: it is not all there yet. */
 static bool take_hello(struct engine *e, size_t node, struct buf *in)
 {
-    struct node *def = (struct node *)&e->flow->nodes[node];
+    struct node *def = &e->flow->nodes[node];
     char *nl = in->len ? memchr(in->data, '\n', in->len) : NULL;
     if (!nl)
         return false;
@@ -434,7 +434,18 @@ static size_t pipe_size(const struct flow *f)
     return size > PIPE_LEAST ? size : 0;
 }
 
-struct engine *engine_new(const struct flow *flow, struct graph *graph, bool tagged, int request)
+/* A regular file cannot be watched, and is always readable. */
+static void watch_request(struct engine *e)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)W_REQUEST << 32};
+    if (e->request < 0 || epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->request, &ev) == 0)
+        return;
+    if (errno != EPERM)
+        tl_die(EX_OSERR, "epoll_ctl: %m");
+    e->request_ready = true;
+}
+
+struct engine *engine_new(struct flow *flow, struct graph *graph, bool tagged, int request)
 {
     struct engine *e = xcalloc(1, sizeof *e);
     sigset_t set;
@@ -455,10 +466,16 @@ struct engine *engine_new(const struct flow *flow, struct graph *graph, bool tag
     if (e->signals < 0)
         tl_die(EX_OSERR, "signalfd: %m");
     watch(e, EPOLL_CTL_ADD, e->signals, EPOLLIN, W_SIGNAL, 0);
-    if (request >= 0)
-        watch(e, EPOLL_CTL_ADD, request, EPOLLIN, W_REQUEST, 0);
+    watch_request(e);
     e->watched_input = -1;
     return e;
+}
+
+void engine_ignore_request(struct engine *e)
+{
+    if (!e->request_ready)
+        unwatch(e, e->request);
+    e->request_ready = false;
 }
 
 void engine_stop(struct engine *e, int grace_ms)
@@ -803,8 +820,8 @@ static bool has_deadlines(const struct engine *e)
 enum turn engine_turn(struct engine *e)
 {
     struct epoll_event events[MOST_EVENTS];
-    enum turn result = TURN_MORE;
-    bool more = pump_input(e);
+    enum turn result = e->request_ready ? TURN_REQUEST : TURN_MORE;
+    bool more = pump_input(e) || e->request_ready;
     pump_nodes(e);
     pump_outputs(e);
     if (core_failure(e->core))

@@ -47,7 +47,7 @@ enum turn {
 };
 
 struct engine {
-    const struct flow *flow;
+    struct flow *flow; /* gets the promises that filters make */
     struct graph *graph;
     struct core *core;
     struct proc *procs;
@@ -56,6 +56,7 @@ struct engine {
     bool tagged;
     int epoll, signals, request;
     int signal;
+    bool request_ready; /* it is a regular file */
     struct task *tasks; /* in order; the first may be done */
     bool armed;         /* the live input is being watched */
     int watched_input;
@@ -64,13 +65,16 @@ struct engine {
 };
 
 /* request: a descriptor to watch as well, or -1. */
-struct engine *engine_new(const struct flow *flow, struct graph *graph, bool tagged, int request);
+struct engine *engine_new(struct flow *flow, struct graph *graph, bool tagged, int request);
 /* Start all filters and greet them; false: engine_failure says why. */
 bool engine_start(struct engine *e);
 /* Stop all processes and forget the core; tasks stay, and would run again from their beginning.
  * grace_ms as for proc_stop. */
 void engine_stop(struct engine *e, int grace_ms);
 void engine_free(struct engine *e);
+
+/* The extra descriptor is at its end. */
+void engine_ignore_request(struct engine *e);
 
 void engine_add(struct engine *e, struct task *t); /* takes it over */
 enum turn engine_turn(struct engine *e);

@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { BLOCK = 4096, STOP_GRACE_MS = 2000 };
@@ -82,8 +81,7 @@ static void read_requests(struct worker *w)
         return;
     if (n <= 0) {
         w->closing = true;
-        if (epoll_ctl(w->engine->epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL) != 0)
-            tl_die(EX_OSERR, "epoll_ctl: %m");
+        engine_ignore_request(w->engine);
         return;
     }
     b->len += (size_t)n;
@@ -178,7 +176,7 @@ static _Noreturn void stop(struct engine *e)
     exit(EX_TEMPFAIL);
 }
 
-int worker_run(const struct flow *flow, struct graph *graph)
+int worker_run(struct flow *flow, struct graph *graph)
 {
     struct worker w = {.engine = engine_new(flow, graph, false, STDIN_FILENO)};
     struct engine *e = w.engine;

@@ -6,6 +6,6 @@
 #include "graph.h"
 
 /* Runs until standard input ends and all jobs are answered; the exit status. */
-int worker_run(const struct flow *flow, struct graph *graph);
+int worker_run(struct flow *flow, struct graph *graph);
 
 #endif
