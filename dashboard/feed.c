@@ -45,8 +45,11 @@ struct feed *feed_open(const char *queue)
     return f;
 }
 
+/* Keep the first reason: the caller has a terminal to put in order before it is told. */
 static void fail(struct feed *f, int status, const char *why)
 {
+    if (f->status != 0)
+        return;
     f->status = status;
     f->why = why;
     f->error = errno;
@@ -89,6 +92,7 @@ static int open_fifo(struct feed *f)
     return fd;
 }
 
+/* Is the FIFO that was just opened the one that is locked? A new one may have taken its name. */
 static bool same_file(int a, int b)
 {
     struct stat sa, sb;

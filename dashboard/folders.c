@@ -44,6 +44,7 @@ static bool is_reason(int dir, const char *name)
     return fstatat(dir, of, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Files count with their size; what is no regular file is counted apart, as the supervisor does. */
 static void count_one(int dir, const char *name, struct counted *c)
 {
     struct stat st;
@@ -60,6 +61,7 @@ static void count_one(int dir, const char *name, struct counted *c)
         c->oldest = mtime;
 }
 
+/* One pass over a folder that others change meanwhile: near enough for a summary. */
 static struct counted count_folder(int queue, const char *folder)
 {
     struct counted c = {0};

@@ -10,6 +10,7 @@
 /* Over 999 P everything is "a lot"; a forged record must not break a column. */
 static const double lot = 999e15;
 
+/* At most three digits, or one behind the point, and a prefix of 1000. */
 static const char *scaled(char room[HUMAN], double n, const char *unit)
 {
     static const char *const prefix[] = {"", "k", "M", "G", "T", "P"};
@@ -113,6 +114,7 @@ void human_trace(struct buf *to, const struct model_trace *t)
     buf_addf(to, "%-8s %s: \"%s\": %s", "trace", t->name, t->text, t->path);
 }
 
+/* The rate only while there is one: a line that is read later should not say 0. */
 void human_queue(struct buf *to, const struct model_queue *q)
 {
     char a[HUMAN], b[HUMAN];

@@ -53,6 +53,7 @@ static double monotonic(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+/* For --help and --version: what cannot be printed is an error there, too. */
 _Noreturn static void print_and_exit(const char *text)
 {
     fputs(text, stdout);
@@ -139,6 +140,7 @@ static void take_records(struct feed *f, const struct view *view, struct moment 
     at->bad = records_bad(feed_records(f));
 }
 
+/* The main loop: read, take, tell, wait, until the user or a signal ends it. */
 static void show(struct feed *f, const struct view *view, const sigset_t *mask)
 {
     struct moment at = {.feed = feed_state(f)};
@@ -153,6 +155,7 @@ static void show(struct feed *f, const struct view *view, const sigset_t *mask)
     view->end();
 }
 
+/* The line of --once, in either form; the model has the record already. */
 static void print_summary(const json_t *record, bool json)
 {
     struct buf b = {0};

@@ -156,6 +156,7 @@ static void drop_gone_nodes(struct model *m)
     m->n_nodes = kept;
 }
 
+/* The queue is one: the latest record is what is known, and the counters go on. */
 static bool take_queue(struct model *m, const json_t *record)
 {
     struct model_queue *q = &m->queue;
@@ -168,6 +169,7 @@ static bool take_queue(struct model *m, const json_t *record)
     return true;
 }
 
+/* Find the node by its name, or make room for it while there is any. */
 static bool take_node(struct model *m, const json_t *record)
 {
     struct model_node *node = NULL;
@@ -242,6 +244,7 @@ static char *path_text(const json_t *path)
     return clean;
 }
 
+/* The path is no field of the table: it is a list, and is kept as the text that is shown. */
 static bool take_trace(struct model *m, const json_t *record)
 {
     if (m->n_traces == MODEL_TRACES)

@@ -17,6 +17,7 @@ static double told_at = -SUMMARY_EVERY;
 static enum feed_state state; /* that was told */
 static bool begun, stale;
 
+/* Print one line with its clock and free it. */
 static void line(double time, struct buf *b)
 {
     char clock[HUMAN];
@@ -66,6 +67,7 @@ static bool changed(const struct model_queue *q)
     return true;
 }
 
+/* Supervisors that come, go, or fall silent: one line at each change. */
 static void tell_feed(const struct moment *at)
 {
     struct buf b = {0};

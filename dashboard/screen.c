@@ -33,6 +33,7 @@ static const char *queue;
 static SCREEN *terminal;
 static double drawn_at;
 
+/* newterm, not initscr: it returns where initscr would end the program. */
 static bool begin(const char *of)
 {
     queue = of;
@@ -78,6 +79,7 @@ static enum paint standing(const struct model *m, const struct moment *at, struc
     return strcmp(m->queue.state, "holding") == 0 ? PAINT_BAD : PAINT_WARN;
 }
 
+/* The bar, and below it why the supervisor holds, or else its flow. */
 static void draw_top(const struct model *m, const struct moment *at)
 {
     struct buf b = {0};
@@ -109,6 +111,8 @@ static void draw_count(int y, enum paint how, const char *what, double files, do
     paint_text(PAINT_DIM, y, 30, HALF - 31, more);
 }
 
+/* A rate and its last minute beside it. The rate is over some seconds, because results are counted
+ * file by file: a big one would make it jump. */
 static void draw_rate(int y, const struct series *s, bool bytes)
 {
     char room[HUMAN];
@@ -223,6 +227,7 @@ static int draw_nodes(const struct model *m, int y, int rows)
     return y;
 }
 
+/* What went wrong stands out; what is only claimed stays in the background. */
 static enum paint file_paint(const struct model_file *f)
 {
     if (strcmp(f->event, "failed") == 0)
@@ -306,6 +311,7 @@ static void draw_body(const struct model *m)
     draw_traces(m, y + 1, traces - 1);
 }
 
+/* What is seldom, and matters when it is not 0. */
 static void draw_bottom(const struct model *m, const struct moment *at)
 {
     struct buf b = {0};
@@ -321,6 +327,7 @@ static void draw_bottom(const struct model *m, const struct moment *at)
     buf_free(&b);
 }
 
+/* Before the first record: say what is missing and how to get it. */
 static void draw_nothing(void)
 {
     struct buf b = {0};

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+/* A counter that falls, or a clock that goes back, makes the past useless. */
 void series_add(struct series *s, double time, double value)
 {
     if (s->n > 0 && (value < s->value[s->n - 1] || time < s->time[s->n - 1]))
@@ -20,6 +21,7 @@ void series_add(struct series *s, double time, double value)
     s->n++;
 }
 
+/* Over the newest stretch that is long enough, or over all there is. */
 double series_rate(const struct series *s, double seconds)
 {
     if (s->n < 2)
