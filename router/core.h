@@ -237,6 +237,22 @@ struct order *epoch_order(struct epoch *e, size_t domain);
  * the end-of-file lines of the domain's nodes will stand. */
 void epoch_identify(struct core *c, struct epoch *e, struct source *s, size_t domain);
 void epoch_mark_ends(struct core *c, struct epoch *e, size_t domain);
+void epoch_free(struct core *c, struct epoch *e);
+/* Epochs end in the order in which they began. */
+void epochs_retire(struct core *c);
+/* A stage is through with an epoch; all nodes of a cycle have answered a round. */
+void stage_finish(struct core *c, struct epoch *e, size_t stage);
+void stage_turn(struct core *c, size_t stage);
+
+/* Give a node lines, closed by a fence or the end. */
+void run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines, bool end);
+void run_pop(struct core *c, struct node_state *n);
+void run_free(struct core *c, struct run *run);
+/* A control line of a filter: the answer that is due, or a breach of the protocol. */
+void run_answer(struct core *c, size_t node, const char *line, size_t len);
+/* The node has finished the first of its runs; card may be empty. */
+void run_answered(struct core *c, size_t node, struct card_reader card);
+
 /* Go on with input that waited for a control line's answer, if it has come. */
 void input_resume(struct core *c);
 

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes of a flow's nodes: start, feed, read, and what it means when one ends. Trust: a
+ * command may crash, hang, stop reading, stop writing, and leave children behind.
+ */
+#include "contract.h"
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    BLOCK = 256 * 1024,
+    MOST_IOV = 64,
+    GRACE_MS = 1000, /* for what a dead process's children hold open */
+};
+
+/* What a command's end means for the job: the statuses of sysexits(3) speak for themselves. */
+static int status_of(enum node_kind kind, int wait_status)
+{
+    if (WIFSIGNALED(wait_status))
+        return EX_TEMPFAIL;
+    int status = WEXITSTATUS(wait_status);
+    switch (status) {
+    case EX_USAGE:
+    case EX_DATAERR:
+    case EX_UNAVAILABLE:
+    case EX_SOFTWARE:
+    case EX_OSERR:
+    case EX_CANTCREAT:
+    case EX_IOERR:
+    case EX_TEMPFAIL:
+    case EX_NOPERM:
+    case EX_CONFIG:
+    case EXIT_CANNOT_RUN:
+    case EXIT_NOT_FOUND:
+        return status;
+    default:
+        return kind == NODE_FILTER ? EX_SOFTWARE : EX_DATAERR;
+    }
+}
+
+void node_start(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    struct link *l = &e->links[node];
+    int why = proc_start(p, e->flow->nodes[node].argv, e->pipe);
+    if (why) {
+        char text[300];
+        snprintf(text, sizeof text, "%s: cannot start: %s", e->flow->nodes[node].argv[0],
+                 strerror(why));
+        bool system = why == EAGAIN || why == EMFILE || why == ENFILE || why == ENOMEM;
+        engine_fail(e,
+                    system          ? EX_OSERR
+                    : why == ENOENT ? EXIT_NOT_FOUND
+                                    : EXIT_CANNOT_RUN,
+                    node, text);
+        return;
+    }
+    l->eof = l->blocked = false;
+    l->err_open = true;
+    l->doomed = 0;
+    l->active = engine_now_ms();
+    l->starts++;
+    engine_watch(e, EPOLL_CTL_ADD, p->out, EPOLLIN, W_OUT, node);
+    engine_watch(e, EPOLL_CTL_ADD, p->err, EPOLLIN, W_ERR, node);
+    engine_watch(e, EPOLL_CTL_ADD, p->watch, EPOLLIN, W_ENDED, node);
+    engine_watch(e, EPOLL_CTL_ADD, p->in, 0, W_IN, node);
+}
+
+/* All that is left of an ended process goes; it has been reaped. */
+static void clean_process(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    engine_drop(e, &p->in);
+    engine_drop(e, &p->out);
+    engine_drop(e, &p->err);
+    engine_drop(e, &p->watch);
+    p->pid = 0;
+}
+
+/* A command has ended and its output is read: is the work done? */
+static void settle_command(struct engine *e, size_t node)
+{
+    const struct node *def = &e->flow->nodes[node];
+    struct proc *p = &e->procs[node];
+    int status = WIFEXITED(p->wait_status) ? WEXITSTATUS(p->wait_status) : -1;
+    if (status < 0 || !(def->ok[status / 8] & 1 << status % 8)) {
+        char text[256];
+        snprintf(text, sizeof text, "%s %s", def->argv[0], proc_how(p->wait_status));
+        engine_fail(e, status_of(NODE_COMMAND, p->wait_status), node, text);
+        return;
+    }
+    core_command_deaf(e->core, node);
+    if (!core_command_full(e->core, node))
+        return; /* it needed no more of the file, but the file goes on */
+    clean_process(e, node);
+    core_command_ended(e->core, node);
+}
+
+void node_fail_ended(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    char text[256];
+    snprintf(text, sizeof text, "%s %s before the end", e->flow->nodes[node].argv[0],
+             proc_how(p->wait_status));
+    engine_fail(e, status_of(NODE_FILTER, p->wait_status), node, text);
+}
+
+/* A process that has ended, or closed its output, is dealt with when both are true. */
+void node_settle(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    struct link *l = &e->links[node];
+    if (!p->pid || !(p->ended || l->eof))
+        return;
+    if (!p->ended || !l->eof) {
+        if (!l->doomed)
+            l->doomed = engine_now_ms() + GRACE_MS;
+        return;
+    }
+    while (l->err_open && poll(&(struct pollfd){.fd = p->err, .events = POLLIN}, 1, 0) == 1)
+        if (!proc_stderr(p, e->flow->nodes[node].tag))
+            l->err_open = false;
+    if (e->flow->nodes[node].kind == NODE_FILTER)
+        node_fail_ended(e, node);
+    else
+        settle_command(e, node);
+}
+
+/* Patience is over with what keeps an ended process's output open, or lives on without one. */
+static void lose_patience(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    struct link *l = &e->links[node];
+    l->doomed = 0;
+    kill(-p->pid, SIGKILL); /* the whole group; ESRCH: it is gone */
+    if (p->ended && !l->eof) {
+        engine_drop(e, &p->out); /* somebody who left the group may hold it: do not wait for him */
+        l->eof = true;
+    } else if (!p->ended && e->flow->nodes[node].kind == NODE_FILTER) {
+        engine_fail(e, EX_SOFTWARE, node, "closed its pipes before the end");
+    }
+    node_settle(e, node);
+}
+
+void nodes_check_deadlines(struct engine *e)
+{
+    long now = engine_now_ms();
+    for (size_t i = 0; i < e->flow->nnodes; i++) {
+        struct link *l = &e->links[i];
+        long timeout = e->flow->nodes[i].timeout_ms;
+        if (!e->procs[i].pid)
+            continue;
+        if (l->doomed && now >= l->doomed)
+            lose_patience(e, i);
+        else if (timeout && core_node_busy(e->core, i) && now - l->active > timeout) {
+            char text[80];
+            snprintf(text, sizeof text, "no answer for %ld ms", timeout);
+            engine_fail(e, EX_TEMPFAIL, i, text);
+        }
+    }
+}
+
+void node_stop_writing(struct engine *e, size_t node)
+{
+    engine_drop(e, &e->procs[node].in);
+    if (e->flow->nodes[node].kind == NODE_COMMAND)
+        core_command_deaf(e->core, node);
+    else if (!e->links[node].doomed)
+        e->links[node].doomed = engine_now_ms() + GRACE_MS;
+}
+
+static void write_node(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    struct link *l = &e->links[node];
+    struct iovec iov[MOST_IOV];
+    size_t n;
+    while (p->in >= 0 && !l->blocked && (n = core_node_iov(e->core, node, iov, MOST_IOV))) {
+        ssize_t wrote = writev(p->in, iov, (int)n);
+        if (wrote >= 0) {
+            l->active = engine_now_ms();
+            core_node_wrote(e->core, node, (size_t)wrote);
+        } else if (errno == EAGAIN) {
+            l->blocked = true;
+            engine_watch(e, EPOLL_CTL_MOD, p->in, EPOLLOUT, W_IN, node);
+        } else if (errno == EPIPE) {
+            node_stop_writing(e, node);
+        } else if (errno != EINTR) {
+            engine_fail(e, EX_OSERR, node, strerror(errno));
+            return;
+        }
+    }
+}
+
+/* Start a command for its work, feed it, and close its input when it has all. */
+static void pump_command(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    if (!p->pid && core_command_due(e->core, node))
+        node_start(e, node);
+    if (!p->pid || core_failure(e->core))
+        return;
+    core_node_wrote(e->core, node, 0); /* a run without lines is over at once */
+    write_node(e, node);
+    if (p->in < 0 || (p->ended && e->links[node].eof))
+        core_command_deaf(e->core, node);
+    if (core_command_full(e->core, node) && p->in >= 0)
+        engine_drop(e, &p->in);
+    if (p->ended && e->links[node].eof)
+        node_settle(e, node);
+}
+
+void nodes_pump(struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes && !core_failure(e->core); i++) {
+        if (e->flow->nodes[i].kind == NODE_COMMAND)
+            pump_command(e, i);
+        else if (e->core->nodes[i].writing)
+            write_node(e, i);
+    }
+}
+
+void node_read(struct engine *e, size_t node)
+{
+    struct proc *p = &e->procs[node];
+    struct link *l = &e->links[node];
+    if (p->out < 0 || core_failure(e->core))
+        return;
+    ssize_t n = read(p->out, core_node_room(e->core, node, BLOCK), BLOCK);
+    if (n > 0) {
+        l->active = engine_now_ms();
+        core_node_took(e->core, node, (size_t)n);
+    } else if (n == 0) {
+        l->eof = true;
+        engine_drop(e, &p->out);
+        node_settle(e, node);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        engine_fail(e, EX_OSERR, node, strerror(errno));
+    }
+}
+
+/* Does any process owe us something by a certain time? */
+bool nodes_have_deadlines(const struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes; i++)
+        if (e->procs[i].pid &&
+            (e->links[i].doomed || (e->flow->nodes[i].timeout_ms && core_node_busy(e->core, i))))
+            return true;
+    return false;
+}
+
+/* Fields of /proc/PID/stat, see proc(5). */
+static void usage_of(pid_t pid, double *cpu, uint64_t *memory)
+{
+    char path[64], text[1024];
+    unsigned long user, system;
+    long pages;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    close_fd(&fd);
+    if (n <= 0)
+        return;
+    text[n] = '\0';
+    const char *rest = strrchr(text, ')');
+    if (rest && sscanf(rest + 1,
+                       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d "
+                       "%*d %*u %*u %ld",
+                       &user, &system, &pages) == 3) {
+        *cpu = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+        *memory = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    }
+}
+
+void engine_usage(struct engine *e, size_t node, double *cpu, uint64_t *memory, uint64_t *restarts)
+{
+    struct link *l = &e->links[node];
+    double now = 0;
+    *memory = 0;
+    if (e->procs[node].pid && !e->procs[node].ended)
+        usage_of(e->procs[node].pid, &now, memory);
+    *cpu = now > l->cpu_told ? now - l->cpu_told : now;
+    l->cpu_told = now;
+    /* The first start is none, and a command is started for every file. */
+    uint64_t told = l->starts_told ? l->starts_told : 1;
+    bool stays = e->flow->nodes[node].kind == NODE_FILTER;
+    *restarts = stays && l->starts > told ? l->starts - told : 0;
+    l->starts_told = l->starts;
+}

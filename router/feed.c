@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The inputs of the tasks, one after the other, read while the core wants some. */
+#include "contract.h"
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK = 256 * 1024 };
+
+/* The task whose input comes next, or NULL. */
+static struct task *reading(const struct engine *e)
+{
+    struct task *t = e->tasks;
+    while (t && t->ended)
+        t = t->next;
+    return t;
+}
+
+static void fail_open(struct engine *e, struct task *t)
+{
+    char text[512];
+    int status = errno == ENOENT                     ? EX_NOINPUT
+                 : errno == EACCES || errno == EPERM ? EX_NOPERM
+                                                     : EX_OSERR;
+    snprintf(text, sizeof text, "%.400s: %s", t->path, strerror(errno));
+    engine_fail_task(e, status, t->job, text);
+}
+
+/* Open the task's input, and begin its job. */
+static void open_input(struct engine *e, struct task *t)
+{
+    struct stat st;
+    t->opened = true;
+    t->began = now_seconds();
+    if (!e->tagged)
+        t->job = core_begin(e->core, t->id, t, t->trace);
+    if (strcmp(t->path, "-") == 0)
+        t->input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    else
+        t->input = open(t->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (t->input < 0 || fstat(t->input, &st) != 0) {
+        fail_open(e, t);
+        return;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        fail_open(e, t);
+        e->core->failure.status = EX_NOINPUT;
+        return;
+    }
+    t->live = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(t->input);
+}
+
+static bool pauses(int fd)
+{
+    return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 0;
+}
+
+/* Read one block; at the end of the file, close it. */
+static void read_input(struct engine *e, struct task *t)
+{
+    ssize_t n = read(t->input, core_input_room(e->core, BLOCK), BLOCK);
+    if (n > 0) {
+        core_input_took(e->core, (size_t)n);
+        if (t->live && pauses(t->input))
+            core_input_cut(e->core);
+    } else if (n == 0) {
+        if (e->watched_input == t->input) {
+            engine_unwatch(e, t->input);
+            e->watched_input = -1;
+        }
+        close_fd(&t->input);
+        t->ended = true;
+        core_input_end(e->core);
+    } else if (errno != EINTR && errno != EAGAIN) {
+        char text[512];
+        snprintf(text, sizeof text, "%.400s: %s", t->path, strerror(errno));
+        engine_fail_task(e, EX_IOERR, t->job, text);
+    }
+}
+
+/* Read what there is while the core wants it; true if a regular file has more. */
+bool feed_pump(struct engine *e)
+{
+    struct task *t = reading(e);
+    if (!t || !core_wants_input(e->core) || core_failure(e->core))
+        return false;
+    if (!t->opened)
+        open_input(e, t);
+    if (core_failure(e->core))
+        return false;
+    if (!t->live || !pauses(t->input))
+        read_input(e, t);
+    return !core_failure(e->core) && reading(e) && !(t == reading(e) && t->live) &&
+           core_wants_input(e->core);
+}
+
+/* Watch a live input only while it is wanted. */
+void feed_watch(struct engine *e)
+{
+    struct task *t = reading(e);
+    bool wanted = t && t->opened && t->live && t->input >= 0 && core_wants_input(e->core);
+    if (!wanted && e->watched_input >= 0) {
+        engine_unwatch(e, e->watched_input);
+        e->watched_input = -1;
+    } else if (wanted && e->watched_input < 0) {
+        engine_watch(e, EPOLL_CTL_ADD, t->input, EPOLLIN, W_INPUT, 0);
+        e->watched_input = t->input;
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* The first words: every filter is greeted, and says what it promises. */
+#include "contract.h"
+#include "run.h"
+#include "tagline.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { MOST_EVENTS = 64, MOST_ANSWER = 4096 };
+
+/* Take the answer to hello out of what the filter printed; false: it is not all there yet. */
+static bool take_hello(struct engine *e, size_t node, struct buf *in)
+{
+    struct node *def = &e->flow->nodes[node];
+    char *nl = in->len ? memchr(in->data, '\n', in->len) : NULL;
+    if (!nl)
+        return false;
+    *nl = '\0';
+    size_t n = strlen(CONTROL_HELLO);
+    if (strncmp(in->data, CONTROL_HELLO, n) != 0 || (in->data[n] && in->data[n] != ' ')) {
+        engine_fail(e, EX_SOFTWARE, node,
+                    "did not answer !hello; a command that is no filter needs |");
+        return true;
+    }
+    for (char *save, *w = strtok_r(in->data + n, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        def->card = def->card || strcmp(w, CAN_CARD) == 0;
+        def->map = def->map || strcmp(w, CAN_MAP) == 0;
+        def->stateless = def->stateless || def->map || strcmp(w, CAN_STATELESS) == 0;
+    }
+    e->links[node].greeted = true;
+    return true;
+}
+
+/* Read what a process that was greeted prints, until it has answered. */
+static void read_hello(struct engine *e, size_t node, struct buf *in)
+{
+    ssize_t n = read(e->procs[node].out, buf_room(in, 256), 256);
+    if (n > 0) {
+        in->len += (size_t)n;
+        if (!take_hello(e, node, in) && in->len > MOST_ANSWER)
+            engine_fail(e, EX_SOFTWARE, node,
+                        "did not answer !hello; a command that is no filter needs |");
+    } else if (n == 0) {
+        e->links[node].eof = true;
+    }
+}
+
+static void greet_event(struct engine *e, const struct epoll_event *ev, struct buf *in)
+{
+    size_t node = ev->data.u64 & UINT32_MAX;
+    struct link *l = &e->links[node];
+    switch ((enum what)(ev->data.u64 >> 32)) {
+    case W_OUT:
+        if (!l->greeted && !l->eof)
+            read_hello(e, node, &in[node]);
+        if (l->eof)
+            engine_drop(e, &e->procs[node].out);
+        break;
+    case W_ERR:
+        if (!proc_stderr(&e->procs[node], e->flow->nodes[node].tag)) {
+            l->err_open = false;
+            engine_drop(e, &e->procs[node].err);
+        }
+        break;
+    case W_ENDED:
+        proc_reap(&e->procs[node]);
+        engine_drop(e, &e->procs[node].watch);
+        while (l->err_open && proc_stderr(&e->procs[node], e->flow->nodes[node].tag) &&
+               poll(&(struct pollfd){.fd = e->procs[node].err, .events = POLLIN}, 1, 0) == 1)
+            ;
+        node_fail_ended(e, node);
+        break;
+    case W_SIGNAL:
+        engine_fail(e, EX_TEMPFAIL, NOWHERE, "stopped by a signal");
+        break;
+    case W_IN:
+    case W_INPUT:
+    case W_STDOUT:
+    case W_REQUEST:
+        break;
+    }
+}
+
+static size_t ungreeted(const struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes; i++)
+        if (e->flow->nodes[i].kind == NODE_FILTER && !e->links[i].greeted)
+            return i;
+    return NOWHERE;
+}
+
+/* Wait for all answers to hello. */
+static void hello_all(struct engine *e)
+{
+    struct buf *in = xcalloc(e->flow->nnodes, sizeof *in);
+    long until = engine_now_ms() + HELLO_SECONDS * 1000;
+    size_t node;
+    while (!e->failed.status && (node = ungreeted(e)) != NOWHERE) {
+        struct epoll_event events[MOST_EVENTS];
+        long left = until - engine_now_ms();
+        int n = left > 0 ? epoll_wait(e->epoll, events, MOST_EVENTS, (int)left) : 0;
+        if (n == 0) {
+            engine_fail(e, EX_SOFTWARE, node,
+                        "did not answer !hello; a command that is no filter needs |");
+        } else if (n < 0 && errno != EINTR) {
+            tl_die(EX_OSERR, "epoll_wait: %m");
+        }
+        for (int i = 0; i < n && !e->failed.status; i++)
+            greet_event(e, &events[i], in);
+    }
+    for (size_t i = 0; i < e->flow->nnodes; i++)
+        buf_free(&in[i]);
+    free(in);
+}
+
+bool engine_start(struct engine *e)
+{
+    static const char hello[] = CONTROL_HELLO "\n";
+    for (size_t i = 0; i < e->flow->nnodes && !e->failed.status; i++) {
+        e->links[i].greeted = false;
+        if (e->flow->nodes[i].kind == NODE_COMMAND)
+            continue;
+        node_start(e, i);
+        if (!e->failed.status && write(e->procs[i].in, hello, sizeof hello - 1) < 0 &&
+            errno != EPIPE)
+            engine_fail(e, EX_OSERR, i, strerror(errno)); /* EPIPE: its end will be told */
+    }
+    hello_all(e);
+    if (e->failed.status)
+        return false;
+    graph_order(e->graph);
+    e->core = core_new(e->flow, e->graph, e->tagged);
+    return true;
+}
