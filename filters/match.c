@@ -26,11 +26,11 @@ static const char usage[] =
 /* Cut TAG=PATTERN in two, in place. */
 static struct rule rule_parse(char *word, unsigned flags)
 {
-    char *equals = strchr(word, '=');
-    if (!equals || !tl_is_tag(word, (size_t)(equals - word)))
+    size_t taglen = strcspn(word, "=");
+    if (!word[taglen] || !tl_is_tag(word, taglen))
         tl_die(EX_USAGE, "%s: is not TAG=PATTERN", word);
-    *equals = '\0';
-    return (struct rule){.tag = word, .pattern = pattern_new(equals + 1, flags)};
+    word[taglen] = '\0';
+    return (struct rule){.tag = word, .pattern = pattern_new(word + taglen + 1, flags)};
 }
 
 static const char *classify(struct tl *tl, const struct rule *rules, size_t n,

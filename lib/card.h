@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CARD: how many lines came out for each line that went in, run-length coded (tagline(5)):
- *     COUNT[*TIMES],...      "1*998,0,3": 998 lines gave one each, then one gave none, one gave three
- * The answer to !end has one number more, never part of a run: what came out at the end.
+ *     COUNT[*TIMES],...      "1*998,0,3": 998 lines gave one each, then one gave none, one gave
+ * three The answer to !end has one number more, never part of a run: what came out at the end.
  */
 #ifndef CARD_H
 #define CARD_H

@@ -12,7 +12,8 @@
 
 const struct metric metrics[] = {
     {METRICS_QUEUE, "flow", L, "", "path of the flow file"},
-    {METRICS_QUEUE, "state", L, "", "starting, running, holding (claims nothing; see reason), draining"},
+    {METRICS_QUEUE, "state", L, "",
+     "starting, running, holding (claims nothing; see reason), draining"},
     {METRICS_QUEUE, "reason", L, "", "why it is holding, or empty"},
     {METRICS_QUEUE, "workers", G, "processes", "routers that run"},
     {METRICS_QUEUE, "waiting", G, "files", "in unprocessed, ready or settling"},
@@ -53,6 +54,7 @@ const struct metric metrics[] = {
     {METRICS_ERROR, "text", L, "", "what is wrong, one line"},
     {METRICS_TRACE, "name", L, "", "the file"},
     {METRICS_TRACE, "text", L, "", "the first bytes of its first line"},
-    {METRICS_TRACE, "path", L, "", "list of [from, to, lines]: the hops of that line and its descendants"},
+    {METRICS_TRACE, "path", L, "",
+     "list of [from, to, lines]: the hops of that line and its descendants"},
     {NULL, NULL, L, NULL, NULL},
 };

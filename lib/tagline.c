@@ -219,14 +219,14 @@ static bool control(struct tl *tl, const char *word, size_t len)
 /* Find the tab and check the tag. */
 static void parse(struct tl *tl, char *raw, size_t len, struct tl_line *line)
 {
-    size_t near = len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1;
-    char *tab = memchr(raw, '\t', near);
-    if (!tab || !tl_is_tag(raw, (size_t)(tab - raw)))
+    const char *tab = memchr(raw, '\t', len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1);
+    size_t taglen = tab ? (size_t)(tab - raw) : 0;
+    if (!tl_is_tag(raw, taglen))
         tl_fail(tl, EX_DATAERR, "does not begin with a tag and a tab (tl-tag adds them)");
-    *tab = '\0';
+    raw[taglen] = '\0';
     line->tag = raw;
-    line->text = tab + 1;
-    line->len = len - (size_t)(line->text - raw);
+    line->text = raw + taglen + 1;
+    line->len = len - taglen - 1;
     if (line->len > tl->max_line)
         tl_fail(tl, EX_DATAERR, "is longer than %zu bytes", tl->max_line);
 }
