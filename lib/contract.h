@@ -43,6 +43,9 @@
  */
 #define WORKER_JOB   "job"
 #define WORKER_TRACE "trace"
+/* In a worker's environment: the number of the descriptor that holds the lock of the queue for it; its
+ * own children must not inherit it. */
+#define ENV_LOCK_FD "TAGLINE_LOCK_FD"
 
 /* Metrics: "v" and "type" of each record (tagline-metrics(5)). */
 #define METRICS_VERSION 1

@@ -49,6 +49,7 @@ static void enqueue(struct waiting *w, struct waiting_file *f)
 {
     struct waiting_queue *q = queue_of(w, f->state);
     w->refused += f->state == WAITING_REFUSED;
+    w->blocked += f->state == WAITING_BLOCKED;
     if (!q)
         return;
     f->next = NULL;
@@ -66,6 +67,7 @@ static void dequeue(struct waiting *w, struct waiting_file *f)
 {
     struct waiting_queue *q = queue_of(w, f->state);
     w->refused -= f->state == WAITING_REFUSED;
+    w->blocked -= f->state == WAITING_BLOCKED;
     if (!q)
         return;
     if (f->prev)

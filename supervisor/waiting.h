@@ -39,7 +39,7 @@ struct waiting {
     struct waiting_queue ready, timed;
     long settle; /* milliseconds */
     long long next_due;
-    size_t refused;
+    size_t refused, blocked;
     int64_t bytes; /* of all but the refused */
     unsigned long pass;
 };

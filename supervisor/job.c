@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs as data. Trust: names are any bytes. */
+#include "job.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job *job_new(const char *name, const struct identity *input, long long now)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    j->name = xstrdup(name);
+    j->input = *input;
+    j->claimed = now;
+    return j;
+}
+
+static void fault_free(struct fault *f)
+{
+    free(f->error);
+    free(f->node);
+    free(f->errors);
+    *f = (struct fault){0};
+}
+
+void job_free(struct job *j)
+{
+    reply_free(&j->reply);
+    fault_free(&j->fault);
+    free(j->name);
+    free(j);
+}
+
+void job_add(struct job_list *l, struct job *j)
+{
+    j->next = NULL;
+    j->prev = l->last;
+    if (l->last)
+        l->last->next = j;
+    else
+        l->first = j;
+    l->last = j;
+    l->n++;
+}
+
+void job_remove(struct job_list *l, struct job *j)
+{
+    if (j->prev)
+        j->prev->next = j->next;
+    else
+        l->first = j->next;
+    if (j->next)
+        j->next->prev = j->prev;
+    else
+        l->last = j->prev;
+    j->next = j->prev = NULL;
+    l->n--;
+}
+
+void job_fault(struct job *j, int status, const char *error, const char *node, int64_t line,
+               const char *errors)
+{
+    struct fault f = {.status = status,
+                      .line = line,
+                      .error = error ? xstrdup(error) : NULL,
+                      .node = node ? xstrdup(node) : NULL,
+                      .errors = errors ? xstrdup(errors) : NULL};
+    fault_free(&j->fault);
+    j->fault = f;
+}
+
+const char *job_shown(const struct job *j, struct buf *text)
+{
+    text->len = 0;
+    text_escape(text, j->name, strlen(j->name));
+    return buf_str(text);
+}
+
+char *job_input(const struct job *j, char *path)
+{
+    return store_path(path, QUEUE_UNDERPROCESS, j->name);
+}
+
+char *job_folder(const struct job *j, char *path)
+{
+    char id[24];
+    snprintf(id, sizeof id, "%lu", j->id);
+    return store_path(path, STORE_WORK, id);
+}

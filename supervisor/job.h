@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* A job: one input file on its way through the queue. */
+#ifndef JOB_H
+#define JOB_H
+
+#include "reply.h"
+#include "store.h"
+
+enum job_end {
+    JOB_PUBLISH, /* results to output, input to processed */
+    JOB_FAIL,    /* input to failed, with a reason */
+};
+
+/* What is to be said of a run that went wrong. */
+struct fault {
+    int status;
+    int64_t line;
+    char *error, *node, *errors; /* owned; NULL where there is nothing to say */
+};
+
+struct job {
+    struct job *next, *prev;
+    unsigned long id; /* of this run: worker lines and its folder in work carry it */
+    char *name;
+    struct identity input;
+    long long claimed; /* milliseconds of times_ms */
+    long long due;     /* when it may run again */
+    long attempt;      /* runs begun that count, this one included */
+    bool trace;        /* asked for in this run */
+    bool told;         /* that it was claimed */
+    enum job_end end;
+    unsigned long version; /* that it was given in its last folder; 1: its own name */
+    struct reply reply;    /* of the run that ended well */
+    struct fault fault;    /* of the one that did not */
+};
+
+struct job_list {
+    struct job *first, *last;
+    size_t n;
+};
+
+struct job *job_new(const char *name, const struct identity *input, long long now);
+void job_free(struct job *j);
+void job_add(struct job_list *l, struct job *j);
+void job_remove(struct job_list *l, struct job *j);
+
+/* Note what went wrong, copying the texts; NULL stands for nothing. */
+void job_fault(struct job *j, int status, const char *error, const char *node, int64_t line,
+               const char *errors);
+
+/* Its name for messages; the text is owned by the buffer. */
+const char *job_shown(const struct job *j, struct buf *text);
+
+/* "underprocess/NAME", and its folder of partial results. */
+char *job_input(const struct job *j, char *path);
+char *job_folder(const struct job *j, char *path);
+
+#endif

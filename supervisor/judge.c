@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a run: what a worker answered or left unsaid, and what the publisher made of it,
+ * decide where the file goes next. Trust: an answer says what a flow made of a stranger's bytes;
+ * its texts may hold anything.
+ */
+#include "class.h"
+#include "super.h"
+#include "tagline.h"
+#include "times.h"
+#include "work.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+static void fail(struct super *s, struct job *j)
+{
+    j->end = JOB_FAIL;
+    publish_add(&s->publish, j);
+}
+
+/* A run that another may mend. */
+static void retry(struct super *s, struct job *j)
+{
+    unsigned long chance = 0;
+    char why[64];
+    long long now = times_ms();
+    if (j->attempt > s->opt.retries) {
+        fail(s, j);
+        return;
+    }
+    work_count(s, j);
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0)
+        chance = (unsigned long)now;
+    long wait = class_backoff(s->opt.backoff_least, s->opt.backoff_most, j->attempt, chance);
+    snprintf(why, sizeof why, "run %ld of %ld, next in %ld.%03ld s", j->attempt, s->opt.retries + 1,
+             wait / 1000, wait % 1000);
+    work_log(j, "retried", why);
+    work_log(j, "because", j->fault.error ? j->fault.error : "");
+    s->accounts.retried++;
+    report_file(s, j, "retried", now);
+    report_error(s, j);
+    work_drop(s, j);
+    work_delay(s, j, wait, now);
+}
+
+/* Did the run fail because the system is in trouble? While what it left still fills the disk. */
+static bool is_storm(struct super *s, const struct fault *f)
+{
+    if (f->status != EX_OSERR && f->status != EX_CANTCREAT && f->status != EX_IOERR)
+        return false;
+    return (f->error && class_storm_text(f->error)) ||
+           (store_probe(&s->store) != 0 && class_storm(errno));
+}
+
+static void judge_temporary(struct super *s, struct job *j)
+{
+    if (!is_storm(s, &j->fault)) {
+        retry(s, j);
+        return;
+    }
+    super_hold(s, HOLD_STORM, "%s", j->fault.error);
+    work_uncharge(s, j);
+    work_drop(s, j);
+    work_delay(s, j, WORK_AGAIN_MS, times_ms());
+}
+
+static void judge_operator(struct super *s, struct job *j)
+{
+    report_error(s, j);
+    super_hold(s, HOLD_FLOW, "%s (status %d)",
+               j->fault.error ? j->fault.error : "the flow cannot run", j->fault.status);
+    work_uncharge(s, j);
+    work_drop(s, j);
+    work_return(s, j);
+}
+
+static void judge(struct super *s, struct job *j)
+{
+    char path[STORE_PATH];
+    struct identity id;
+    if (store_look(&s->store, job_input(j, path), &id) != 0 && errno == ENOENT) {
+        work_log(j, "gone", "was taken away while it was processed");
+        work_drop(s, j);
+        work_forget(s, j);
+        return;
+    }
+    switch (class_of(j->fault.status)) {
+    case OUTCOME_DONE:
+    case OUTCOME_DATA:
+        fail(s, j);
+        break;
+    case OUTCOME_TEMPORARY:
+        judge_temporary(s, j);
+        break;
+    case OUTCOME_OPERATOR:
+        judge_operator(s, j);
+        break;
+    }
+}
+
+static void on_ready(void *arg, struct worker *w, const struct reply *reply)
+{
+    struct super *s = arg;
+    accounts_add(&s->accounts, reply, (size_t)(w - s->pool.workers));
+    adopt_worker_ready(s, w);
+}
+
+static void on_answer(void *arg, struct worker *w, struct job *j, struct reply *reply)
+{
+    struct super *s = arg;
+    accounts_add(&s->accounts, reply, (size_t)(w - s->pool.workers));
+    if (reply->trace_text)
+        report_trace(s, j, reply);
+    if (reply->status == 0) {
+        reply_free(&j->reply);
+        j->reply = *reply;
+        *reply = (struct reply){0};
+        j->end = JOB_PUBLISH;
+        publish_add(&s->publish, j);
+        return;
+    }
+    job_fault(j, reply->status, reply->error, reply->node, reply->line, reply->errors);
+    judge(s, j);
+}
+
+static void lost(struct super *s, struct job *j, int status)
+{
+    char why[96];
+    if (s->now) {
+        work_uncharge(s, j);
+        work_drop(s, j);
+        work_return(s, j);
+        return;
+    }
+    snprintf(why, sizeof why, "its worker died (%s %d)", status > 128 ? "signal" : "status",
+             status > 128 ? status - 128 : status);
+    job_fault(j, EX_TEMPFAIL, why, NULL, 0, NULL);
+    judge(s, j);
+}
+
+static void on_gone(void *arg, struct worker *w, int status, bool was_ready, struct job **jobs,
+                    size_t njobs)
+{
+    struct super *s = arg;
+    accounts_gone(&s->accounts, (size_t)(w - s->pool.workers));
+    for (size_t i = 0; i < njobs; i++)
+        lost(s, jobs[i], status);
+    adopt_worker_gone(s, w, status, was_ready);
+}
+
+struct pool_handler work_pool_handler(struct super *s)
+{
+    return (struct pool_handler){.arg = s, .ready = on_ready, .answer = on_answer, .gone = on_gone};
+}
+
+static void on_finished(void *arg, struct job *j)
+{
+    struct super *s = arg;
+    struct accounts *a = &s->accounts;
+    char as[48] = "";
+    if (j->version > 1)
+        snprintf(as, sizeof as, "its name was taken, see .~%lu~", j->version);
+    if (j->end == JOB_FAIL) {
+        a->failed++;
+        a->failed_bytes += j->input.size;
+        work_log(j, "failed", j->fault.error ? j->fault.error : "");
+        report_error(s, j);
+    } else {
+        a->processed++;
+        a->processed_bytes += j->input.size;
+        a->lines += j->reply.lines;
+        if (s->opt.verbose)
+            work_log(j, "done", as);
+    }
+    report_file(s, j, j->end == JOB_FAIL ? "failed" : "done", times_ms());
+    s->storm_wait = 0;
+    work_forget(s, j);
+}
+
+static void on_again(void *arg, struct job *j, int error)
+{
+    struct super *s = arg;
+    if (!s->now && !error)
+        work_log(j, "again", "changed while it was processed");
+    work_uncharge(s, j);
+    work_drop(s, j);
+    work_delay(s, j, error ? WORK_AGAIN_MS : s->opt.settle, times_ms());
+}
+
+static void on_input_gone(void *arg, struct job *j)
+{
+    struct super *s = arg;
+    work_log(j, "gone", "was taken away while it was processed");
+    work_drop(s, j);
+    work_forget(s, j);
+}
+
+struct publish_handler work_publish_handler(struct super *s)
+{
+    return (struct publish_handler){
+        .arg = s, .finished = on_finished, .again = on_again, .gone = on_input_gone};
+}
