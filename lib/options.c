@@ -18,6 +18,14 @@ _Noreturn static void unknown(char **argv)
     tl_die(EX_USAGE, "%s: no such option; see %s -h", word, program_invocation_short_name);
 }
 
+/* What -h and --version print must arrive as well. */
+_Noreturn static void said(void)
+{
+    if (fflush(stdout) != 0)
+        tl_die(EX_IOERR, "standard output: %m");
+    exit(EX_OK);
+}
+
 int tl_getopt(int argc, char **argv, const char *options, const char *usage)
 {
     static const struct option longs[] = {
@@ -31,10 +39,10 @@ int tl_getopt(int argc, char **argv, const char *options, const char *usage)
     switch (c) {
     case 'h':
         fputs(usage, stdout);
-        exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
+        said();
     case 1:
         printf("%s %s\n", program_invocation_short_name, TL_VERSION);
-        exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
+        said();
     case ':':
         tl_die(EX_USAGE, "-%c: needs a value; see %s -h", optopt, program_invocation_short_name);
     case '?':

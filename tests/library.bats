@@ -255,6 +255,21 @@ PY
     fails 74 'tl-upper: standard output: No space left on device'
 }
 
+@test "help that does not arrive" {
+    run bash -c 'tl-upper -h >/dev/full'
+    assert_failure 74
+    assert_output 'tl-upper: standard output: No space left on device'
+}
+
+@test "no memory, and no randomness" {
+    [ -z "$SAN" ] || skip "the sanitizer needs more memory than there is in this test"
+    run bash -c '{ printf "a\t"; head -c 40000000 /dev/zero; echo; } | prlimit --as=30000000 tl-lower'
+    assert_failure 75
+    assert_output 'tl-lower: memory: Cannot allocate memory'
+    feed 'a\tx\n' traced -o /dev/null -e trace=getrandom -e inject=getrandom:error=ENOSYS tl-uniq -a
+    fails 71 'tl-uniq: getrandom: Function not implemented'
+}
+
 @test "messages are one line, whatever they speak of" {
     feed '' tl-tag $'two\nlines\e[31m'
     fails 64 'tl-tag: two?lines?[31m: is not a tag'
