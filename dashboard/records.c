@@ -48,12 +48,41 @@ bool records_valid(const json_t *json)
     return known;
 }
 
-/* Parse one line into a record, or count why it is none. */
-static json_t *parse(struct records *r, const char *line, size_t len)
+static json_t *load(const char *line, size_t len)
 {
     /* jansson 2.14 takes a NUL behind a number for the end of a word, and goes on. */
-    bool text = !memchr(line, '\0', len);
-    json_t *json = text ? json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (memchr(line, '\0', len))
+        return NULL;
+    return json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+/* A supervisor that died in the middle of a record leaves its beginning before the first record of
+ * the next one. Go to the last beginning in a line that is no JSON; false where it has but one. */
+static bool skip_torn(struct record *record)
+{
+    static const char begin[] = "{\"v\":";
+    const char *end = record->line + record->len, *last = record->line;
+    while ((size_t)(end - last) > strlen(begin)) {
+        const char *at = memmem(last + 1, (size_t)(end - last - 1), begin, strlen(begin));
+        if (!at)
+            break;
+        last = at;
+    }
+    if (last == record->line)
+        return false;
+    record->len = (size_t)(end - last);
+    record->line = last;
+    return true;
+}
+
+/* Parse one line into a record, or count why it is none. */
+static json_t *parse(struct records *r, struct record *record)
+{
+    json_t *json = load(record->line, record->len);
+    if (!json && skip_torn(record)) {
+        r->torn++;
+        json = load(record->line, record->len);
+    }
     const json_t *version = json_object_get(json, "v");
     if (json_is_integer(version) && json_integer_value(version) > METRICS_VERSION) {
         r->newer++;
@@ -95,7 +124,7 @@ static const char *cut(struct records *r, size_t *len)
 bool records_next(struct records *r, struct record *record)
 {
     while ((record->line = cut(r, &record->len))) {
-        record->json = parse(r, record->line, record->len);
+        record->json = parse(r, record);
         if (record->json)
             return true;
     }

@@ -135,6 +135,23 @@ static void torn_line_is_counted_at_the_cut(void **state)
     records_free(&r);
 }
 
+static void torn_beginning_does_not_take_the_next_with_it(void **state)
+{
+    struct records r = {0};
+    struct record record;
+    (void)state;
+    for (size_t n = 5; n < strlen(good) - 2; n++) {
+        records_push(&r, good, n);
+        records_push(&r, good, strlen(good));
+        assert_true(records_next(&r, &record));
+        assert_int_equal(record.len, strlen(good) - 1);
+        assert_memory_equal(record.line, good, record.len);
+        json_decref(record.json);
+        assert_int_equal(records_bad(&r), n - 4);
+    }
+    records_free(&r);
+}
+
 static void cut_keeps_whole_lines(void **state)
 {
     struct records r = {0};
@@ -193,6 +210,7 @@ int main(void)
         cmocka_unit_test(unknown_fields_pass),
         cmocka_unit_test(newer_version_is_counted),
         cmocka_unit_test(torn_line_is_counted_at_the_cut),
+        cmocka_unit_test(torn_beginning_does_not_take_the_next_with_it),
         cmocka_unit_test(cut_keeps_whole_lines),
         cmocka_unit_test(overlong_lines_are_skipped_to_their_end),
     };
