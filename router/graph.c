@@ -402,7 +402,8 @@ static bool *find_leaving(const struct flow *f)
         grown = false;
         for (size_t i = f->nnodes; i-- > 0;)
             for (size_t j = 0; j < f->nodes[i].nnext && !leaves[i]; j++)
-                grown = leaves[i] = leaves[f->nodes[i].next[j]];
+                if (leaves[f->nodes[i].next[j]])
+                    grown = leaves[i] = true;
     }
     return leaves;
 }

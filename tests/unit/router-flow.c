@@ -99,6 +99,24 @@ static void every_mistake_has_its_line(void **state)
     assert_problem("what is this\n", "begins neither");
 }
 
+/* Written against the direction of its arrows, a chain is a chain all the same. */
+static void order_of_lines_does_not_matter(void **state)
+{
+    (void)state;
+    struct problems p;
+    struct flow *f = parse("cc -> dd : x\naa -> bb : x\ndd -> end : x\nbb -> cc : x\n"
+                           "start -> aa : x\n",
+                           &p);
+    struct graph *g = graph_new(f, false, false);
+    graph_check(g, &p);
+    assert_int_equal(p.count, 0);
+    for (size_t i = 0; i < 5; i++)
+        assert_string_equal(f->nodes[g->stages[i + 1].nodes[0]].tag,
+                            ((const char *[]){"start", "aa", "bb", "cc", "dd"})[i]);
+    graph_free(g);
+    flow_free(f);
+}
+
 static void all_problems_are_reported(void **state)
 {
     (void)state;
@@ -157,6 +175,7 @@ int main(void)
         cmocka_unit_test(words_are_quoted_as_in_sh),
         cmocka_unit_test(attributes_and_settings_are_read),
         cmocka_unit_test(every_mistake_has_its_line),
+        cmocka_unit_test(order_of_lines_does_not_matter),
         cmocka_unit_test(all_problems_are_reported),
         cmocka_unit_test(order_is_by_line_where_it_can_be_proved),
     };
