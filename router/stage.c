@@ -115,8 +115,12 @@ static bool enter_node(struct core *c, struct epoch *e, size_t node)
     const struct node *def = &c->flow->nodes[node];
     struct batch *lines = batch_merge(c, e, node, e->in[node]);
     e->in[node] = NULL;
-    if (!lines && (!e->last || def->stateless))
+    if (!lines && (!e->last || def->stateless)) {
+        size_t stage = c->graph->stage_of[node];
+        if (c->graph->stages[stage].domain == stage)
+            epoch_mark_ends(c, e, stage); /* identities begin here, if only those of the end */
         return false;
+    }
     bool whole_file = def->kind == NODE_COMMAND && !def->stateless;
     run_give(c, e, node, lines, e->last && (whole_file || def->kind == NODE_FILTER));
     return !whole_file || e->last;

@@ -21,6 +21,7 @@ struct fake {
     struct buf in, out; /* bytes it got, bytes it will print */
     struct card_writer card;
     line_fn *fn;
+    bool keeps; /* says "bye" at the end of the file */
 };
 
 struct rig {
@@ -62,6 +63,12 @@ static void bang(struct buf *out, const char *tag, const char *text, unsigned *c
     put(out, tag, more, count);
 }
 
+static void drop(struct buf *out, const char *tag, const char *text, unsigned *count)
+{
+    if (*text != 'd')
+        put(out, tag, text, count);
+}
+
 static void same(struct buf *out, const char *tag, const char *text, unsigned *count)
 {
     put(out, tag, text, count);
@@ -88,7 +95,9 @@ static void begin(struct rig *r, const char *text, line_fn *const *fns, unsigned
     assert_int_equal(p.count, 0);
     for (size_t i = 0; i < r->flow->nnodes; i++) {
         r->nodes[i].fn = fns[i];
-        r->flow->nodes[i].card = r->flow->nodes[i].stateless = true;
+        r->nodes[i].keeps = strcmp(r->flow->nodes[i].tag, "keep") == 0;
+        r->flow->nodes[i].card = true;
+        r->flow->nodes[i].stateless = !r->nodes[i].keeps;
     }
     r->graph = graph_new(r->flow, false, false);
     r->core = core_new(r->flow, r->graph, false);
@@ -129,16 +138,14 @@ static void work(struct rig *r, size_t node)
         return;
     *nl = '\0';
     if (*f->in.data == '!') {
+        bool end = strncmp(f->in.data, "!end", 4) == 0;
         card_close(&f->card);
-        if (strncmp(f->in.data, "!end", 4) == 0)
-            card_add(&f->card, 0);
-        struct buf last = f->card.text;
-        buf_addf(&f->out, "%s %.*s", f->in.data, (int)last.len, last.data ? last.data : "");
-        if (f->card.times) {
-            buf_adds(&f->out, last.len ? ",0" : "0");
-            f->card.times = 0;
-        }
-        buf_addc(&f->out, '\n');
+        if (end && f->keeps)
+            buf_adds(&f->out, "keep\tbye\n");
+        if (end)
+            card_add(&f->card, f->keeps);
+        card_close(&f->card);
+        buf_addf(&f->out, "%s %s\n", f->in.data, buf_str(&f->card.text));
         f->card.text.len = 0;
     } else {
         char *tab = strchr(f->in.data, '\t');
@@ -240,6 +247,16 @@ static void epochs_do_not_show_in_a_chain(void **state)
                                   "1\n2\n\n4\n", "1!!\n2!!\n!!\n4!!\n");
 }
 
+/* The node where lines part gets none in the last epoch; what comes at the end has its place. */
+static void the_end_has_its_place_without_lines(void **state)
+{
+    (void)state;
+    line_fn *const fns[] = {drop, part, bang, same};
+    assert_same_for_all_schedules("set epoch 2\nstart -> a : x\na -> end b : x\n"
+                                  "b -> keep : x\nkeep -> end : x\n",
+                                  fns, "x1\ny2\nd3\nd4\n", "x1!\nx1\ny2!\nbye\n");
+}
+
 /* What a node prints, and the failure that it must give. */
 static void assert_failure(const char *flow, const char *printed, int status, const char *text)
 {
@@ -330,6 +347,7 @@ int main(void)
         cmocka_unit_test(lines_that_part_meet_in_order),
         cmocka_unit_test(a_cycle_keeps_the_order_of_lines),
         cmocka_unit_test(epochs_do_not_show_in_a_chain),
+        cmocka_unit_test(the_end_has_its_place_without_lines),
         cmocka_unit_test(lies_are_found_out),
         cmocka_unit_test(endless_cycles_end),
         cmocka_unit_test(order_inserts_behind_its_parent),
