@@ -407,7 +407,7 @@ on_screen() {
          '{"v":1,"type":"file","time":1,"event":"claimed","name":"dpkg.log"}' \
          '{"v":1,"type":"file","time":1,"event":"done","name":"dpkg.log","seconds":0.21,"sinks":[{"tag":"end","file":"dpkg.log","lines":1200,"bytes":1}]}' \
          '{"v":1,"type":"file","time":1,"event":"done","name":"GPL-3","seconds":0.01,"sinks":[{"tag":"end","file":"GPL-3","lines":674,"bytes":1}]}' \
-         '{"v":1,"type":"trace","time":1,"path":[["start","error",1],["error","general",1],["general","end",1]]}' \
+         '{"v":1,"type":"trace","time":1,"path":[["input","start",1],["start","error",1],["error","general",1],["general","end",1]]}' \
          '{"v":1,"type":"error","time":1,"node":"warn","text":"tl-match: broken"}'
     wait_until 5 said broken
     # In the examples the stream that was just recorded stands for the one that goes on.
