@@ -1,0 +1,996 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# tl-supervisor: from one file to crashes at every state that tagline-queue(5) lists.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+    mark supervisor
+    Q=$BATS_TEST_TMPDIR/queue
+    IN=$Q/unprocessed
+    LOG=$BATS_TEST_TMPDIR/log
+    GATE=$BATS_TEST_TMPDIR/gate
+    mkdir -p "$IN"
+    : >"$LOG"
+    flow upper.flow <<'END'
+start -> end : tl-upper
+END
+}
+
+teardown() {
+    kill_marked
+    small_disk_gone "$Q"
+    small_disk_gone "$BATS_TEST_TMPDIR/other"
+}
+
+# once [OPTION...]: run over what is there, to the end; the log is in $LOG.
+once() {
+    timeout 60 tl-supervisor --once --settle 0 --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>>"$LOG"
+}
+
+# supervise [OPTION...]: start in the background and wait until it is ready; its pid is in $SUP.
+supervise() {
+    launch "$@"
+    wait_until 20 logged ready:
+}
+
+launch() {
+    : >"$LOG"
+    tl-supervisor -j 2 --settle 50ms --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    SUP=$!
+}
+
+logged() { grep -qF -- "$1" "$LOG"; }
+count_logged() { grep -cF -- "$1" "$LOG"; }
+times_logged() { [[ $(count_logged "$1") -ge $2 ]]; }
+
+# drop NAME [TEXT]: as a good producer does it.
+drop() {
+    printf '%s\n' "${2-hello}" >"$BATS_TEST_TMPDIR/dropping"
+    mv -- "$BATS_TEST_TMPDIR/dropping" "$IN/$1"
+}
+
+stop() { # SIGNAL STATUS
+    kill "-$1" "$SUP"
+    ended_with "$2"
+}
+
+ended_with() { # STATUS
+    local status=0
+    wait "$SUP" || status=$?
+    assert_equal "$status" "$1"
+}
+
+files_in() { find "$Q/$1" -mindepth 1 -type f | wc -l; }
+has_files() { [[ $(files_in "$1") -eq $2 ]]; }
+processed() { [[ -e $Q/processed/$1 ]]; }
+failed() { [[ -e $Q/failed/$1.reason ]]; }
+reason() { jq -r "$2" "$Q/failed/$1.reason"; }
+workers() { pgrep -P "$SUP" -x tl-router; }
+at_work() { [[ -e $BATS_TEST_TMPDIR/began ]]; }
+
+nothing_left() {
+    run -0 find "$IN" "$Q/underprocess" "$Q/.tagline/work" "$Q/.tagline/journal" -mindepth 1
+    assert_output ""
+}
+
+# A flow that shows that it began with a file and waits for the gate to open.
+gate_flow() {
+    flow gate.flow <<END
+start -> end | sh -c 'touch $BATS_TEST_TMPDIR/began; until [ -e $GATE ]; do sleep 0.02; done; cat'
+END
+}
+
+# --- the command line
+
+@test "help and version" {
+    run -0 tl-supervisor --help
+    assert_line --index 0 'usage: tl-supervisor [options] FLOW QUEUE'
+    run -0 tl-supervisor -h
+    run -0 tl-supervisor --version
+    assert_output --regexp '^tl-supervisor [0-9.]+$'
+}
+
+@test "wrong options: one line and 64" {
+    local options=(--settle=x --durability=maybe --backoff=1s --backoff=2s..1s --retries=-1 -j0 -x --nonsense)
+    for option in "${options[@]}"; do
+        run -64 --separate-stderr tl-supervisor "$option" "$FLOW" "$Q"
+        assert_one_line
+    done
+    run -64 --separate-stderr tl-supervisor "$FLOW"
+    assert_one_line
+    run -64 --separate-stderr tl-supervisor --settle
+    assert_one_line
+}
+
+@test "a flow that is not there: 66" {
+    run -66 --separate-stderr tl-supervisor "$BATS_TEST_TMPDIR/none.flow" "$Q"
+    assert_one_line
+}
+
+# --- files
+
+@test "a file that was there before comes out, and its input is kept as it was" {
+    printf 'a\nb' >"$IN/file"
+    once
+    assert_file_is "$Q/output/file" $'A\nB'
+    printf 'a\nb' | cmp - "$Q/processed/file"
+    nothing_left
+}
+
+@test "a file dropped while it runs comes out" {
+    supervise
+    drop one
+    wait_until 10 processed one
+    assert_file_is "$Q/output/one" HELLO
+    stop TERM 0
+    nothing_left
+    no_processes_left
+}
+
+@test "the folders are made where there are none" {
+    rm -r "$Q"
+    once
+    for folder in unprocessed underprocess processed output failed .tagline; do
+        [ -d "$Q/$folder" ]
+    done
+    [ -p "$Q/metrics" ]
+}
+
+@test "two thousand files in one burst, each once" {
+    supervise --durability process
+    mkdir "$BATS_TEST_TMPDIR/burst"
+    (cd "$BATS_TEST_TMPDIR/burst" && seq 2000 | awk '{ print "line", $1 > "f" $1; close("f" $1) }')
+    find "$BATS_TEST_TMPDIR/burst" -type f -print0 | xargs -0 mv -t "$IN" 2>"$BATS_TEST_TMPDIR/claimed-before-mv-looked"
+    wait_until 60 has_files processed 2000
+    stop TERM 0
+    has_files output 2000
+    seq 2000 | sed 's/.*/LINE &/' | sort >"$BATS_TEST_TMPDIR/expected"
+    find "$Q/output" -type f -exec cat {} + | sort | cmp - "$BATS_TEST_TMPDIR/expected"
+    nothing_left
+}
+
+@test "a taken name gets a version, and so do its results" {
+    drop name first
+    once
+    drop name second
+    once
+    drop name third
+    once
+    assert_file_is "$Q/output/name" FIRST
+    assert_file_is "$Q/output/name.~2~" SECOND
+    assert_file_is "$Q/output/name.~3~" THIRD
+    assert_file_is "$Q/processed/name.~2~" second
+    assert_file_is "$Q/processed/name.~3~" third
+}
+
+@test "a result's taken name gives the input the same version" {
+    mkdir "$Q/output"
+    echo foreign >"$Q/output/name"
+    drop name mine
+    once
+    assert_file_is "$Q/output/name" foreign
+    assert_file_is "$Q/output/name.~2~" MINE
+    assert_file_is "$Q/processed/name.~2~" mine
+}
+
+@test "a sink with one name for all files loses none of them" {
+    flow fixed.flow <<'END'
+start -> end : tl-upper
+end => all.txt
+END
+    for i in $(seq 40); do drop "f$i" "text $i"; done
+    once
+    has_files output 40
+    find "$Q/output" -type f -exec cat {} + | sort >"$BATS_TEST_TMPDIR/got"
+    seq 40 | sed 's/^/TEXT /' | sort | cmp - "$BATS_TEST_TMPDIR/got"
+}
+
+@test "several sinks, one of them discarding" {
+    flow sinks.flow <<'END'
+start -> end bad noise : tl-match bad=^bad noise=^noise
+bad => %f.bad
+noise => null
+END
+    drop log $'good\nbad\nnoise'
+    once
+    assert_file_is "$Q/output/log" good
+    assert_file_is "$Q/output/log.bad" bad
+    has_files output 2
+}
+
+@test "hostile names" {
+    local long name
+    long=$(printf 'x%.0s' $(seq 255))
+    local names=($'new\nline' $'tab\there' -x --help $'bad\xff\xfeutf8' %s%n%d '$(touch pwned)' "it's" ' ' '*' "$long")
+    for name in "${names[@]}"; do drop "$name" "$name" 2>"$BATS_TEST_TMPDIR/none"; done
+    for name in "${names[@]}"; do printf 'text\n' >"$IN/$name"; done
+    once -v
+    for name in "${names[@]}"; do
+        assert_file_is "$Q/output/$name" TEXT
+        [ -e "$Q/processed/$name" ]
+    done
+    nothing_left
+    logged 'done: new\nline'
+    logged 'done: bad\xff\xfeutf8'
+    [ ! -e pwned ]
+}
+
+@test "a name of 255 bytes that is taken is cut at a character" {
+    local long kept
+    long=$(printf 'é%.0s' $(seq 127))x # 255 bytes
+    kept=$(printf 'é%.0s' $(seq 125))  # 250: one more would leave no room for .~2~
+    drop "$long" one
+    once
+    drop "$long" two
+    once
+    assert_file_is "$Q/output/$long" ONE
+    assert_file_is "$Q/output/$kept.~2~" TWO
+    assert_file_is "$Q/processed/$kept.~2~" two
+}
+
+@test "links, FIFOs and folders stay, each with one warning" {
+    ln -s /etc/passwd "$IN/link"
+    mkfifo "$IN/pipe"
+    mkdir "$IN/folder"
+    drop file
+    supervise
+    wait_until 10 processed file
+    drop another
+    wait_until 10 processed another
+    stop HUP 0 & wait_until 10 logged reloaded: # looks at everything again
+    kill -TERM "$SUP"
+    wait "$SUP"
+    [ -L "$IN/link" ] && [ -p "$IN/pipe" ] && [ -d "$IN/folder" ]
+    for name in link pipe folder; do
+        assert_equal "$(count_logged "unprocessed/$name: is not a regular file")" 1
+    done
+    has_files output 2
+}
+
+@test "unfinished names are left alone" {
+    for name in .hidden a.part b.tmp; do drop "$name"; done
+    drop whole
+    once
+    has_files output 1
+    has_files unprocessed 3
+}
+
+@test "a hard link, which tells of no close, is taken when it has been quiet" {
+    supervise
+    echo hello >"$BATS_TEST_TMPDIR/elsewhere"
+    ln "$BATS_TEST_TMPDIR/elsewhere" "$IN/linked"
+    wait_until 10 processed linked
+}
+
+@test "a file that is still written is not taken before it is closed" {
+    supervise --settle 1h
+    exec 8>"$IN/growing"
+    echo one >&8
+    drop other
+    wait_until 10 processed other
+    [ -e "$IN/growing" ]
+    echo two >&8
+    exec 8>&-
+    wait_until 10 processed growing
+    assert_file_is "$Q/output/growing" $'ONE\nTWO'
+}
+
+@test "an mtime in the future does not keep a file waiting for ever" {
+    drop future
+    touch -d '+1 day' "$IN/future"
+    supervise
+    wait_until 10 processed future
+}
+
+@test "an input that changes while it is processed runs again" {
+    gate_flow
+    supervise
+    drop file one
+    wait_until 10 at_work
+    echo two >>"$Q/underprocess/file"
+    touch "$GATE"
+    wait_until 10 processed file
+    assert_file_is "$Q/output/file" $'one\ntwo'
+    has_files output 1
+    logged 'again: file: changed while it was processed'
+}
+
+@test "an input that is taken away while it is processed leaves nothing" {
+    gate_flow
+    supervise
+    drop file
+    wait_until 10 at_work
+    rm "$Q/underprocess/file"
+    touch "$GATE"
+    wait_until 10 logged 'gone: file'
+    stop TERM 0
+    has_files output 0
+    nothing_left
+}
+
+@test "a second file of a name waits for the first" {
+    gate_flow
+    supervise
+    drop name one
+    wait_until 10 at_work
+    drop name two
+    touch "$GATE"
+    wait_until 10 processed 'name.~2~'
+    assert_file_is "$Q/output/name" one
+    assert_file_is "$Q/output/name.~2~" two
+}
+
+# --- failures
+
+@test "bad data goes to failed at once, with a reason" {
+    flow data.flow <<'END'
+set max-line 8
+start -> end : tl-upper
+END
+    drop bad $'short\nfar too long a line'
+    drop good short
+    run -65 once
+    assert_file_is "$Q/output/good" SHORT
+    assert_file_is "$Q/failed/bad" $'short\nfar too long a line'
+    assert_equal "$(reason bad .name)" bad
+    assert_equal "$(reason bad .class)" data
+    assert_equal "$(reason bad .status)" 65
+    assert_equal "$(reason bad .line)" 2
+    assert_equal "$(reason bad .attempts)" 1
+    assert_equal "$(reason bad .flow)" "$FLOW"
+    has_files output 1
+    nothing_left
+}
+
+@test "a failed file that is put back is processed when it is mended" {
+    flow data.flow <<'END'
+set max-line 8
+start -> end : tl-upper
+END
+    drop bad 'far too long'
+    run -65 once
+    echo short >"$Q/failed/bad"
+    mv "$Q/failed/bad" "$IN/"
+    once
+    assert_file_is "$Q/output/bad" SHORT
+}
+
+@test "a taken name in failed gets a version, its reason too" {
+    flow undeclared.flow <<'END'
+start -> end : awk 'BEGIN { FS = OFS = "\t" } /^!/ { print; fflush(); next } { print "nowhere", $2 }'
+END
+    drop bad one
+    run -65 once
+    drop bad two
+    run -65 once
+    assert_file_is "$Q/failed/bad" one
+    assert_file_is "$Q/failed/bad.~2~" two
+    [ -e "$Q/failed/bad.reason" ] && [ -e "$Q/failed/bad.~2~.reason" ]
+    assert_equal "$(reason bad .node)" start
+    assert_equal "$(reason bad .class)" data
+}
+
+@test "a filter that lies about a fence: failed with status 70" {
+    flow liar.flow <<'END'
+start -> end : awk '/^!hello/ { print; fflush(); next } /^!/ { print "!fence 4711"; fflush(); next } { print }'
+END
+    drop file
+    run -65 once
+    assert_equal "$(reason file .status)" 70
+}
+
+@test "a filter that crashes: tried again, then failed with what it said" {
+    flow crash.flow <<'END'
+start -> end : sh -c 'read hello; echo "$hello"; read line; echo "I die now" >&2; kill -SEGV $$'
+END
+    drop file
+    run -65 once --retries 2
+    assert_equal "$(reason file .status)" 75
+    assert_equal "$(reason file .class)" temporary
+    assert_equal "$(reason file .attempts)" 3
+    assert_equal "$(reason file .node)" start
+    reason file .stderr | grep 'I die now'
+    times_logged 'retried: file' 2
+}
+
+@test "a filter that hangs: its timeout fails the job" {
+    flow hang.flow <<'END'
+start [timeout=200ms] -> end : sh -c 'read hello; echo "$hello"; exec sleep 1000'
+END
+    drop file
+    run -65 once --retries 0
+    assert_equal "$(reason file .status)" 75
+    no_processes_left
+}
+
+@test "a temporary failure that passes is retried until it is done" {
+    flow moody.flow <<END
+start -> end | sh -c 'echo x >>$BATS_TEST_TMPDIR/runs; [ \$(wc -l <$BATS_TEST_TMPDIR/runs) -gt 3 ] || kill -KILL \$\$; cat'
+END
+    drop file
+    once
+    assert_file_is "$Q/output/file" hello
+    times_logged 'retried: file' 3
+    has_files failed 0
+    [ ! -s "$Q/.tagline/attempts" ] || ! grep -q '^[1-9]' <(tail -n 1 "$Q/.tagline/attempts")
+}
+
+@test "one file that kills its filters does not fail the others" {
+    flow poison.flow <<'END'
+start -> end | sh -c 'read x; [ "$x" != poison ] || kill -KILL $PPID; echo "$x"'
+END
+    for i in $(seq 20); do drop "f$i" "text $i"; done
+    drop poison poison
+    run -65 once --retries 2
+    has_files output 20
+    assert_equal "$(reason poison .attempts)" 3
+    assert_equal "$(reason poison .status)" 75
+    has_files failed 2
+}
+
+@test "the command of a flow disappears: hold, then resume on HUP" {
+    cp "$TL_BIN/tl-upper" "$BATS_TEST_TMPDIR/my-filter"
+    flow mine.flow <<END
+start -> end : $BATS_TEST_TMPDIR/my-filter
+END
+    supervise --backoff 10ms..1h
+    mv "$BATS_TEST_TMPDIR/my-filter" "$BATS_TEST_TMPDIR/away"
+    pkill -KILL -P "$SUP" -x tl-router
+    wait_until 10 logged hold:
+    drop file
+    kill -HUP "$SUP"
+    wait_until 10 logged 'does not pass'
+    [ -e "$IN/file" ]
+    mv "$BATS_TEST_TMPDIR/away" "$BATS_TEST_TMPDIR/my-filter"
+    kill -HUP "$SUP"
+    wait_until 10 logged resume:
+    wait_until 10 processed file
+    has_files failed 0
+    stop TERM 0
+}
+
+@test "a flow that is wrong from the start: hold, and go on when it is mended" {
+    flow wrong.flow <<'END'
+start -> nowhere : tl-upper
+END
+    drop file
+    launch
+    wait_until 10 logged hold:
+    [ -e "$IN/file" ]
+    echo 'start -> end : tl-upper' >"$FLOW" # found by the timer, without HUP
+    wait_until 10 processed file
+    stop TERM 0
+}
+
+@test "a flow that is wrong, with --once: its status" {
+    flow wrong.flow <<'END'
+start -> nowhere : tl-upper
+END
+    drop file
+    run -78 once
+    [ -e "$IN/file" ]
+}
+
+@test "a full disk: hold, nothing fails, resume when there is room" {
+    small_disk "$Q" size=400k
+    mkdir -p "$IN"
+    supervise --durability process
+    head -c 250000 /dev/zero | tr '\0' x >"$Q/ballast"
+    head -c 100000 /dev/zero | tr '\0' y >"$IN/.big"
+    mv "$IN/.big" "$IN/big"
+    wait_until 10 logged hold:
+    rm "$Q/ballast"
+    wait_until 20 processed big
+    logged resume:
+    has_files failed 0
+    assert_equal "$(wc -c <"$Q/output/big")" 100001
+    stop TERM 0
+}
+
+# --- signals
+
+@test "TERM finishes what was begun" {
+    gate_flow
+    supervise
+    drop file
+    wait_until 10 at_work
+    kill -TERM "$SUP"
+    wait_until 10 logged stop:
+    drop late
+    touch "$GATE"
+    ended_with 0
+    assert_file_is "$Q/output/file" hello
+    [ -e "$IN/late" ]
+    nothing_left_but late
+    no_processes_left
+}
+
+nothing_left_but() {
+    run -0 find "$IN" "$Q/underprocess" "$Q/.tagline/work" -mindepth 1
+    assert_output "$IN/$1"
+}
+
+@test "a second TERM stops at once and gives everything back" {
+    gate_flow
+    supervise
+    drop file
+    wait_until 10 at_work
+    kill -TERM "$SUP"
+    wait_until 10 logged stop:
+    stop TERM 0
+    assert_file_is "$IN/file" hello
+    nothing_left_but file
+    no_processes_left
+    touch "$GATE"
+    once --retries 0 # the run that we cut off is not counted
+    assert_file_is "$Q/output/file" hello
+}
+
+@test "INT is as TERM" {
+    supervise
+    stop INT 0
+    no_processes_left
+}
+
+@test "HUP takes on a new flow" {
+    supervise
+    drop one
+    wait_until 10 processed one
+    echo 'start -> end : tl-prefix "> "' >"$FLOW"
+    kill -HUP "$SUP"
+    wait_until 10 logged reloaded:
+    drop two
+    wait_until 10 processed two
+    assert_file_is "$Q/output/one" HELLO
+    assert_file_is "$Q/output/two" '> hello'
+    stop TERM 0
+    no_processes_left
+}
+
+@test "HUP with a bad flow: refused, and workers that die do not take it either" {
+    supervise
+    echo 'start -> nowhere : tl-upper' >"$FLOW"
+    kill -HUP "$SUP"
+    wait_until 10 logged 'reload refused:'
+    logged "$FLOW:1:"
+    pkill -KILL -P "$SUP" -x tl-router
+    wait_until 10 logged 'died'
+    drop file
+    wait_until 10 processed file
+    assert_file_is "$Q/output/file" HELLO
+    stop TERM 0
+}
+
+# --- crashes: the rows of the table in tagline-queue(5)
+
+crash() {
+    kill -KILL "$SUP"
+    wait "$SUP" 2>"$BATS_TEST_TMPDIR/killed" || [ $? -eq 137 ]
+}
+
+@test "crash: claimed and running" {
+    gate_flow
+    supervise
+    drop file
+    wait_until 10 at_work
+    crash
+    [ -e "$Q/underprocess/file" ]
+    touch "$GATE"
+    once
+    assert_file_is "$Q/output/file" hello
+    logged recovered:
+    nothing_left
+}
+
+# journal_line FROM TO: a line of a record for a file as it is now.
+journal_line() {
+    local numbers
+    numbers=$(cd "$Q" && stat -c '%i %s %.9Y %.9Z' "$1" | tr -d .)
+    echo "move $numbers $1 $2"
+}
+
+# journal_write NUMBER: a whole record of the lines on standard input.
+journal_write() {
+    python3 -c '
+import sys
+text = b"tagline-journal 1\n" + sys.stdin.buffer.read()
+h = 14695981039346656037
+for byte in text:
+    h = (h ^ byte) * 1099511628211 % 2**64
+sys.stdout.buffer.write(text + b"end %d %016x\n" % (text.count(b"\n") - 1, h))
+' >"$Q/.tagline/journal/$1"
+}
+
+# A queue as a crash leaves it between record and renames: the result lies in work.
+crashed_queue() {
+    mkdir -p "$Q/underprocess" "$Q/output" "$Q/processed" "$Q/.tagline/work/7" "$Q/.tagline/journal"
+    echo input >"$Q/underprocess/file"
+    echo the result >"$Q/.tagline/work/7/file"
+}
+
+crashed_record() {
+    {
+        journal_line .tagline/work/7/file output/file
+        journal_line underprocess/file processed/file
+    } | journal_write 3
+}
+
+@test "crash: record written, nothing moved: rolled forward, not run again" {
+    crashed_queue
+    crashed_record
+    once
+    assert_file_is "$Q/output/file" 'the result'
+    assert_file_is "$Q/processed/file" input
+    nothing_left
+}
+
+@test "crash: record written, the result moved: rolled forward" {
+    crashed_queue
+    crashed_record
+    mv "$Q/.tagline/work/7/file" "$Q/output/file"
+    once
+    assert_file_is "$Q/output/file" 'the result'
+    assert_file_is "$Q/processed/file" input
+    has_files output 1
+    nothing_left
+}
+
+@test "crash: all moved, the record still there, a newer file of that name claimed: that one runs" {
+    crashed_queue
+    crashed_record
+    mv "$Q/.tagline/work/7/file" "$Q/output/file"
+    mv "$Q/underprocess/file" "$Q/processed/file"
+    echo newer >"$Q/underprocess/file"
+    once
+    assert_file_is "$Q/output/file" 'the result'
+    assert_file_is "$Q/output/file.~2~" NEWER
+    assert_file_is "$Q/processed/file.~2~" newer
+}
+
+@test "crash: all moved, the record still there, the same file put back and claimed: it runs again" {
+    crashed_queue
+    crashed_record
+    mv "$Q/.tagline/work/7/file" "$Q/output/file"
+    mv "$Q/underprocess/file" "$Q/processed/file"
+    mv "$Q/processed/file" "$Q/underprocess/file"
+    once
+    assert_file_is "$Q/output/file.~2~" INPUT
+    nothing_left
+}
+
+@test "crash: a move by link and unlink cut in two" {
+    crashed_queue
+    crashed_record
+    ln "$Q/.tagline/work/7/file" "$Q/output/file"
+    once
+    assert_file_is "$Q/output/file" 'the result'
+    has_files output 1
+    has_files processed 1
+    nothing_left
+}
+
+@test "crash: a torn record: discarded, the file runs again" {
+    crashed_queue
+    crashed_record
+    truncate -s -20 "$Q/.tagline/journal/3"
+    : >"$Q/.tagline/journal/4"
+    once
+    times_logged torn 2
+    assert_file_is "$Q/output/file" INPUT
+    nothing_left
+}
+
+@test "crash: a record of another version is set aside" {
+    mkdir -p "$Q/.tagline/journal"
+    printf 'tagline-journal 99\nwhatever\n' >"$Q/.tagline/journal/1"
+    drop file
+    once
+    logged 'another version'
+    [ -e "$Q/.tagline/journal/1.foreign" ]
+    assert_file_is "$Q/output/file" HELLO
+}
+
+@test "crash: failed, record written: rolled forward with its reason" {
+    crashed_queue
+    mkdir "$Q/failed"
+    echo '{"name":"file"}' >"$Q/.tagline/work/7/reason"
+    {
+        journal_line .tagline/work/7/reason failed/file.reason
+        journal_line underprocess/file failed/file
+    } | journal_write 1
+    once
+    assert_equal "$(reason file .name)" file
+    assert_file_is "$Q/failed/file" input
+    has_files output 0
+    nothing_left
+}
+
+@test "crash: the name was taken by a stranger before the record was rolled forward" {
+    crashed_queue
+    crashed_record
+    echo foreign >"$Q/output/file"
+    once
+    assert_file_is "$Q/output/file" foreign
+    assert_file_is "$Q/output/file.~2~" 'the result'
+    assert_file_is "$Q/processed/file" input
+}
+
+@test "crash: a claim by link and unlink cut in two runs once" {
+    mkdir -p "$Q/underprocess"
+    drop file
+    ln "$IN/file" "$Q/underprocess/file"
+    once
+    has_files processed 1
+    has_files output 1
+    nothing_left
+}
+
+@test "crash: partial results, a half-written log of attempts and flow copies are cleaned up" {
+    mkdir -p "$Q/.tagline/work/9/deep" "$Q/.tagline/flow/4"
+    echo partial >"$Q/.tagline/work/9/deep/x"
+    echo junk >"$Q/.tagline/work/junk"
+    printf '3 1 gone\n2 99999 fi' >"$Q/.tagline/attempts"
+    echo half >"$Q/.tagline/attempts.new"
+    drop file
+    once
+    assert_file_is "$Q/output/file" HELLO
+    nothing_left
+    [ ! -s "$Q/.tagline/attempts" ]
+}
+
+@test "crash: what waits to be retried keeps its count, and its end is failed" {
+    mkdir -p "$Q/underprocess" "$Q/.tagline"
+    echo text >"$Q/underprocess/file"
+    echo "3 $(stat -c %i "$Q/underprocess/file") file" >"$Q/.tagline/attempts"
+    run -65 once --retries 2
+    assert_equal "$(reason file .attempts)" 3
+    assert_equal "$(reason file .status)" 75
+    assert_file_is "$Q/failed/file" text
+}
+
+@test "crash: a file that takes the supervisor with it each time ends in failed" {
+    gate_flow
+    drop killer
+    for _ in 1 2 3; do
+        rm -f "$BATS_TEST_TMPDIR/began"
+        supervise --retries 2
+        wait_until 10 at_work
+        crash
+        no_processes_left
+    done
+    run -65 once --retries 2
+    assert_equal "$(reason killer .attempts)" 3
+    assert_file_is "$Q/failed/killer" hello
+}
+
+@test "removing .tagline while stopped loses no file" {
+    gate_flow
+    supervise
+    drop file
+    wait_until 10 at_work
+    crash
+    no_processes_left
+    rm -r "$Q/.tagline"
+    touch "$GATE"
+    once
+    assert_file_is "$Q/output/file" hello
+    nothing_left
+}
+
+@test "two supervisors: the second says so and exits 75" {
+    supervise
+    run -75 --separate-stderr tl-supervisor "$FLOW" "$Q"
+    assert_one_line
+    assert_regex "$stderr" 'another supervisor'
+    stop TERM 0
+}
+
+@test "an orphan worker keeps the next supervisor out until it is gone" {
+    gate_flow
+    supervise -j 1
+    drop file
+    wait_until 10 at_work
+    local worker
+    worker=$(workers)
+    kill -STOP "$worker" # it cannot hear that its supervisor died
+    crash
+    run -75 --separate-stderr tl-supervisor "$FLOW" "$Q"
+    assert_one_line
+    kill -CONT "$worker"
+    touch "$GATE"
+    once
+    assert_file_is "$Q/output/file" hello
+    has_files output 1
+}
+
+@test "killed at random moments: nothing lost, doubled or torn" {
+    local seed=$RANDOM
+    echo "# seed $seed" >&3
+    run -0 env TMPDIR="$BATS_TEST_TMPDIR" "$ROOT/tests/kill.bash" 15 1 1000
+    run -0 env TMPDIR="$BATS_TEST_TMPDIR" "$ROOT/tests/kill.bash" 15 "$seed" 1000 --durability process
+}
+
+# --- the surroundings
+
+@test "a folder on another file system: one line at the start" {
+    small_disk "$BATS_TEST_TMPDIR/other" size=100k
+    mkdir "$Q/processed"
+    mount --bind "$BATS_TEST_TMPDIR/other" "$Q/processed"
+    run -78 --separate-stderr tl-supervisor "$FLOW" "$Q"
+    umount "$Q/processed"
+    assert_one_line
+    assert_regex "$stderr" 'another file system'
+}
+
+@test "a removed folder is made again, and watched again" {
+    supervise
+    rm -r "$IN"
+    wait_until 10 test -d "$IN"
+    drop file
+    wait_until 10 processed file
+    stop TERM 0
+}
+
+@test "the queue is moved away: exit 75" {
+    supervise
+    mv "$Q" "$Q.moved"
+    ended_with 75
+    logged 'no longer there'
+    no_processes_left
+}
+
+# --- metrics
+
+@test "metrics: a reader gets whole records of every kind" {
+    supervise
+    timeout 20 cat "$Q/metrics" >"$BATS_TEST_TMPDIR/records" 3>&- &
+    local reader=$!
+    wait_until 10 grep -q '"type":"queue"' "$BATS_TEST_TMPDIR/records"
+    drop file
+    wait_until 10 grep -q '"event":"done"' "$BATS_TEST_TMPDIR/records"
+    wait_until 10 grep -q '"type":"trace"' "$BATS_TEST_TMPDIR/records"
+    wait_until 10 grep -q '"type":"queue".*"processed":1,' "$BATS_TEST_TMPDIR/records"
+    stop TERM 0
+    wait "$reader"
+    run -0 jq -s -c 'map(select(.v != 1 or .time == null)) | length' "$BATS_TEST_TMPDIR/records"
+    assert_output 0
+    run -0 jq -r 'select(.type == "file") | "\(.event) \(.name) \(.size) \(.attempt) \(.status)"' "$BATS_TEST_TMPDIR/records"
+    assert_output $'claimed file 6 1 0\ndone file 6 1 0'
+    run -0 jq -c 'select(.event == "done") | .sinks' "$BATS_TEST_TMPDIR/records"
+    assert_output '[{"tag":"end","file":"file","lines":1,"bytes":6}]'
+    run -0 jq -s -c 'map(select(.type == "node")) | last | [.node, .lines_in, .lines_out]' "$BATS_TEST_TMPDIR/records"
+    assert_output '["start",1,1]'
+}
+
+@test "metrics: each field of the table is written, and no other" {
+    flow data.flow <<'END'
+set max-line 8
+start -> end : tl-upper
+END
+    supervise
+    timeout 20 cat "$Q/metrics" >"$BATS_TEST_TMPDIR/records" 3>&- &
+    wait_until 10 grep -q '"type":"queue"' "$BATS_TEST_TMPDIR/records"
+    drop good
+    drop bad 'far too long'
+    wait_until 10 grep -q '"event":"failed"' "$BATS_TEST_TMPDIR/records"
+    wait_until 10 grep -q '"type":"node"' "$BATS_TEST_TMPDIR/records"
+    stop TERM 0
+    jq -r '.type as $t | keys[] | select(IN("v", "type", "time") | not) | "\($t) \(.)"' \
+        "$BATS_TEST_TMPDIR/records" | sort -u >"$BATS_TEST_TMPDIR/written"
+    sed -n 's/^ *{METRICS_\([A-Z]*\), "\([a-z_]*\)".*/\L\1\E \2/p' "$ROOT/lib/metrics.c" | sort -u |
+        diff - "$BATS_TEST_TMPDIR/written"
+}
+
+@test "metrics: whoever comes late gets the last errors and traces" {
+    flow data.flow <<'END'
+set max-line 8
+start -> end : tl-upper
+END
+    supervise
+    drop good
+    drop bad 'far too long'
+    wait_until 10 failed bad
+    timeout 20 cat "$Q/metrics" >"$BATS_TEST_TMPDIR/records" 3>&- &
+    wait_until 10 grep -q '"type":"error"' "$BATS_TEST_TMPDIR/records"
+    run -0 jq -r 'select(.type == "error") | "\(.name) \(.line)"' "$BATS_TEST_TMPDIR/records"
+    assert_output 'bad 1'
+    stop TERM 0
+}
+
+@test "metrics: a reader that stops reading holds up nothing, and drops are counted" {
+    supervise --durability process
+    exec 7<>"$Q/metrics" # a reader that never reads
+    for i in $(seq 600); do echo "$i" >"$IN/.f$i" && mv "$IN/.f$i" "$IN/f$i"; done
+    wait_until 60 has_files processed 600
+    timeout 20 cat "$Q/metrics" >"$BATS_TEST_TMPDIR/records" 3>&- 7>&- &
+    wait_until 10 grep -q '"records_dropped":[1-9]' "$BATS_TEST_TMPDIR/records"
+    exec 7>&-
+    stop TERM 0
+    jq -e . "$BATS_TEST_TMPDIR/records" >"$BATS_TEST_TMPDIR/parsed"
+}
+
+@test "metrics: a reader that dies, and a file in the FIFO's place" {
+    supervise
+    timeout 20 head -n 1 "$Q/metrics" >"$BATS_TEST_TMPDIR/first" 3>&-
+    drop one
+    wait_until 10 processed one
+    rm "$Q/metrics"
+    echo mine >"$Q/metrics"
+    wait_until 10 logged 'is not a FIFO'
+    drop two
+    wait_until 10 processed two
+    assert_file_is "$Q/metrics" mine
+    rm "$Q/metrics"
+    wait_until 10 test -p "$Q/metrics"
+    assert_equal "$(count_logged 'is not a FIFO')" 1
+    assert_equal "$(stat -c %a "$Q/metrics")" 640
+    stop TERM 0
+}
+
+@test "metrics: a record of the longest names still fits PIPE_BUF" {
+    local long
+    long=$(printf '\001%.0s' $(seq 255))
+    supervise
+    timeout 20 cat "$Q/metrics" >"$BATS_TEST_TMPDIR/records" 3>&- &
+    wait_until 10 grep -q '"type":"queue"' "$BATS_TEST_TMPDIR/records"
+    printf '%s\n' "$(head -c 5000 /dev/zero | tr '\0' '\001')" >"$IN/$long"
+    wait_until 10 grep -q '"type":"trace"' "$BATS_TEST_TMPDIR/records"
+    wait_until 10 grep -q '"event":"done"' "$BATS_TEST_TMPDIR/records"
+    stop TERM 0
+    run -0 awk 'length($0) + 1 > 4096' "$BATS_TEST_TMPDIR/records"
+    assert_output ""
+    jq -e . "$BATS_TEST_TMPDIR/records" >"$BATS_TEST_TMPDIR/parsed"
+}
+
+# --- service managers
+
+# A socket that writes what it hears to $BATS_TEST_TMPDIR/notes.
+listen() {
+    python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+with open(sys.argv[2], "w", buffering=1) as notes:
+    while True:
+        notes.write(s.recv(4096).decode() + "\n")
+' "$BATS_TEST_TMPDIR/socket" "$BATS_TEST_TMPDIR/notes" 3>&- &
+    wait_until 10 test -S "$BATS_TEST_TMPDIR/socket"
+}
+
+noted() { grep -qx -- "$1" "$BATS_TEST_TMPDIR/notes"; }
+
+@test "sd_notify: ready, alive, reloading, stopping" {
+    listen
+    export NOTIFY_SOCKET=$BATS_TEST_TMPDIR/socket WATCHDOG_USEC=200000
+    supervise
+    unset NOTIFY_SOCKET WATCHDOG_USEC
+    wait_until 10 noted READY=1
+    wait_until 10 noted STATUS=running
+    wait_until 10 noted WATCHDOG=1
+    kill -HUP "$SUP"
+    wait_until 10 noted RELOADING=1
+    wait_until 10 logged reloaded:
+    run -0 grep -c -x 'READY=1' "$BATS_TEST_TMPDIR/notes"
+    assert_output 2
+    for pid in $(workers); do
+        run -1 grep -zE '^(NOTIFY_SOCKET|WATCHDOG)' "/proc/$pid/environ"
+    done
+    stop TERM 0
+    wait_until 10 noted STOPPING=1
+}
+
+@test "workers inherit the lock and nothing else, their filters not even that" {
+    supervise -j 1
+    local worker filter
+    worker=$(workers)
+    filter=$(pgrep -P "$worker" -x tl-upper)
+    run -0 readlink "/proc/$worker/fd/$(tr '\0' '\n' <"/proc/$worker/environ" | sed -n 's/^TAGLINE_LOCK_FD=//p')"
+    assert_output "$Q/.tagline/lock"
+    run -0 find "/proc/$worker/fd" -lname "$Q*"
+    assert_equal "${#lines[@]}" 1
+    run -0 find "/proc/$filter/fd" -lname "$Q*"
+    assert_output ""
+    stop TERM 0
+}
