@@ -59,11 +59,11 @@ void proc_setup(size_t max_line)
     char size[32];
     long lock;
     snprintf(size, sizeof size, "%zu", max_line);
-    const char *lock_fd = getenv("TAGLINE_LOCK_FD");
+    const char *lock_fd = getenv(ENV_LOCK_FD);
     if (lock_fd && text_number(lock_fd, 3, INT_MAX, &lock) &&
         fcntl((int)lock, F_SETFD, FD_CLOEXEC) != 0)
-        tl_warn("TAGLINE_LOCK_FD: %s: %m", lock_fd);
-    if (setenv(ENV_MAX_LINE, size, 1) != 0 || unsetenv("TAGLINE_LOCK_FD") != 0 ||
+        tl_warn("%s=%s: %m", ENV_LOCK_FD, lock_fd);
+    if (setenv(ENV_MAX_LINE, size, 1) != 0 || unsetenv(ENV_LOCK_FD) != 0 ||
         unsetenv("NOTIFY_SOCKET") != 0)
         tl_die(EX_OSERR, "environment: %m");
     extend_path();

@@ -5,22 +5,21 @@
  */
 #include "contract.h"
 #include "core.h"
+#include "hash.h"
 #include "tagline.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t hash(const char *s, size_t n)
+static uint64_t hash(const char *tag, size_t len)
 {
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 16777619u;
-    return h;
+    static const struct hash_key key; /* the tags are the flow's: no need for a secret */
+    return hash_bytes(&key, tag, len);
 }
 
 static size_t find_way(const struct source *s, const char *tag, size_t len)
 {
-    for (uint32_t h = hash(tag, len);; h++) {
+    for (uint64_t h = hash(tag, len);; h++) {
         uint32_t i = s->table[h & s->mask];
         if (i == 0)
             return NOWHERE;
@@ -71,7 +70,7 @@ static void hash_ways(struct source *s)
     for (size_t i = 0; i < s->nways; i++) {
         if (find_way(s, s->ways[i].tag, s->ways[i].len) != NOWHERE)
             continue;
-        uint32_t h = hash(s->ways[i].tag, s->ways[i].len);
+        uint64_t h = hash(s->ways[i].tag, s->ways[i].len);
         while (s->table[h & s->mask])
             h++;
         s->table[h & s->mask] = (uint32_t)i + 1;
