@@ -62,10 +62,10 @@ setup() {
     truncate -s 1234567 "$Q/processed/c"
     for n in 1 2 3; do
         printf xx >"$Q/failed/f$n"
-        echo '{"class":"data","status":65,"node":"warn","error":"line too long"}' >"$Q/failed/f$n.reason"
+        echo "{\"class\":\"data\",\"status\":65,\"node\":\"warn\",\"error\":\"line $n is too long: \\\"x$n\\\"\"}" >"$Q/failed/f$n.reason"
     done
     printf xx >"$Q/failed/g"
-    printf '{"status":70,"error":"tl-x died"}' >"$Q/failed/g.reason"
+    printf '{"status":70,"node":"","error":"tl-x died"}' >"$Q/failed/g.reason"
     printf xx >"$Q/failed/h"
     printf '{torn' >"$Q/failed/h.reason"
     printf xx >"$Q/failed/only.reason"
@@ -76,7 +76,7 @@ setup() {
     assert_line '  processed         1 file     1.2 MB'
     assert_line '  failed           6 files       12 B'
     assert_line '  results           1 file        3 B'
-    assert_line --index 7 '    3 files  status 65, node warn: line too long'
+    assert_line --index 7 '    3 files  status 65, node warn: line 1 is too long: "x1"'
     assert_line '     1 file  status 70: tl-x died'
     assert_line '        3 B  r'
 }
