@@ -90,10 +90,11 @@ static struct options parse_options(int argc, char **argv)
     return o;
 }
 
-/* Signals that end us come only while we wait, so that none is missed. */
+/* Signals that end us come only while we wait, so that none is missed. A hang-up just kills: there
+ * is no terminal left to put in order. */
 static void catch_signals(sigset_t *while_waiting)
 {
-    static const int which[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int which[] = {SIGINT, SIGTERM};
     struct sigaction sa = {.sa_handler = stop};
     sigset_t ours;
     sigemptyset(&ours);

@@ -15,6 +15,7 @@ setup() {
     mkdir "$Q"
     mkfifo "$Q/metrics"
     DASH=
+    mark dashboard
 }
 
 teardown() {
@@ -23,7 +24,10 @@ teardown() {
         kill -KILL "$DASH"
         wait "$DASH" || :
     fi
-    if [ -S "$BATS_TEST_TMPDIR/tmux" ]; then tmux -S "$BATS_TEST_TMPDIR/tmux" kill-server; fi
+    if [ -S "$BATS_TEST_TMPDIR/tmux" ]; then
+        tmux -S "$BATS_TEST_TMPDIR/tmux" kill-server
+        no_processes_left || { kill_marked; return 1; }
+    fi
 }
 
 dashboard() { # in the background, its output in $OUT
@@ -380,6 +384,15 @@ on_screen() {
     screen -f /dev/null new-session -d -x 80 -y 24 "TERM=nonsense tl-dashboard '$Q'; exec cat" 3>&-
     wait_until 5 shown 'plain lines instead'
     wait_until 5 shown 'away'
+}
+
+@test "screen: ends with its terminal" {
+    on_screen
+    supervisor
+    tell "$(queue_record 1)"
+    wait_until 5 shown 'running'
+    screen kill-server
+    no_processes_left || { kill_marked; return 1; }
 }
 
 @test "tagline-metrics(5) has every field of the table, with its kind, unit and meaning" {
