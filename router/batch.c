@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL_BYTES = 8 << 20, KEEP_BYTES = 1 << 20 };
+enum {
+    POOL_BYTES = 8 << 20,
+    KEEP_BYTES = 1 << 20,
+    FEW = 8, /* sources that are merged head by head; more are sorted */
+};
 
 struct batch *batch_get(struct core *c)
 {
@@ -95,10 +99,9 @@ static int by_label(const void *a, const void *b)
     return (x->label > y->label) - (x->label < y->label);
 }
 
-/* Look up the lines of all batches with their places in the order; says whether they are sorted. */
-static bool collect(struct batch *chain, const uint32_t *labels, struct line_ref *refs)
+/* Look up the lines of all batches with their places in the order. */
+static void collect(struct batch *chain, const uint32_t *labels, struct line_ref *refs)
 {
-    bool sorted = true;
     size_t n = 0;
     for (struct batch *b = chain; b; b = b->next) {
         const char *at = b->bytes.data;
@@ -107,41 +110,120 @@ static bool collect(struct batch *chain, const uint32_t *labels, struct line_ref
             const char *nl = memchr(at, '\n', left);
             refs[n] = (struct line_ref){labels ? labels[b->ids[i]] : b->ids[i], b->ids[i], at,
                                         (size_t)(nl + 1 - at)};
-            sorted = sorted && (n == 0 || refs[n - 1].label < refs[n].label);
             at = nl + 1;
         }
     }
-    return sorted;
+}
+
+/* How far a merge has come in one batch. */
+struct cursor {
+    const struct batch *batch;
+    uint32_t line;  /* the next */
+    uint32_t label; /* its place; UINT32_MAX behind the last */
+    const char *at;
+};
+
+static uint32_t label_at(const struct cursor *k, const uint32_t *labels)
+{
+    if (k->line == k->batch->lines)
+        return UINT32_MAX;
+    uint32_t id = k->batch->ids[k->line];
+    return labels ? labels[id] : id;
+}
+
+static bool is_sorted(const struct batch *b, const uint32_t *labels)
+{
+    for (uint32_t i = 1; i < b->lines; i++) {
+        uint32_t before = labels ? labels[b->ids[i - 1]] : b->ids[i - 1];
+        if (before > (labels ? labels[b->ids[i]] : b->ids[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Cursors on all batches, if they are few and each is sorted; how many, or 0. */
+static size_t open_cursors(struct batch *chain, const uint32_t *labels, struct cursor *k)
+{
+    size_t n = 0;
+    for (struct batch *b = chain; b; b = b->next) {
+        if (n == FEW || !is_sorted(b, labels))
+            return 0;
+        k[n] = (struct cursor){.batch = b, .at = b->bytes.data};
+        k[n].label = label_at(&k[n], labels);
+        n++;
+    }
+    return n;
+}
+
+/* Copy lines of the cursor as long as they come before the others; they stand together. */
+static void take_run(struct cursor *k, uint32_t before, const uint32_t *labels, struct batch *all)
+{
+    const char *from = k->at;
+    const char *end = k->batch->bytes.data + k->batch->bytes.len;
+    while (k->label < before) {
+        k->at = (const char *)memchr(k->at, '\n', (size_t)(end - k->at)) + 1;
+        batch_id(all, k->batch->ids[k->line++]);
+        all->lines++;
+        k->label = label_at(k, labels);
+    }
+    buf_add(&all->bytes, from, (size_t)(k->at - from));
+}
+
+/* Merge sorted batches. */
+static void merge_cursors(struct cursor *k, size_t n, const uint32_t *labels, struct batch *all)
+{
+    for (;;) {
+        size_t first = 0;
+        uint32_t second = UINT32_MAX;
+        for (size_t i = 1; i < n; i++) {
+            if (k[i].label < k[first].label) {
+                second = k[first].label;
+                first = i;
+            } else if (k[i].label < second) {
+                second = k[i].label;
+            }
+        }
+        if (k[first].label == UINT32_MAX)
+            return;
+        take_run(&k[first], second, labels, all);
+    }
+}
+
+/* Sort the lines of many batches, or of batches that a cycle has mixed. */
+static void sort_lines(struct batch *chain, size_t lines, const uint32_t *labels, struct batch *all)
+{
+    struct line_ref *refs = xcalloc(lines, sizeof *refs);
+    collect(chain, labels, refs);
+    qsort(refs, lines, sizeof *refs, by_label);
+    for (size_t i = 0; i < lines; i++) {
+        buf_add(&all->bytes, refs[i].at, refs[i].len);
+        batch_id(all, refs[i].id);
+        all->lines++;
+    }
+    free(refs);
 }
 
 /* Copy the lines of all batches into one, in the order of their identities. */
 static struct batch *merge_by_line(struct core *c, struct batch *chain, struct order *o)
 {
+    const uint32_t *labels = order_labels(o);
+    struct cursor cursors[FEW];
+    size_t n = open_cursors(chain, labels, cursors);
     size_t lines = 0, bytes = 0;
+    if (n == 1)
+        return chain;
     for (struct batch *b = chain; b; b = b->next) {
         lines += b->lines;
         bytes += b->bytes.len;
     }
-    struct line_ref *refs = xcalloc(lines, sizeof *refs);
-    bool sorted = collect(chain, order_labels(o), refs);
-    if (sorted && !chain->next) {
-        free(refs);
-        return chain;
-    }
-    if (!sorted)
-        qsort(refs, lines, sizeof *refs, by_label);
     struct batch *all = batch_get(c);
-    char *to = buf_room(&all->bytes, bytes);
-    for (size_t i = 0; i < lines; i++) {
-        memcpy(to, refs[i].at, refs[i].len);
-        to += refs[i].len;
-        batch_id(all, refs[i].id);
-        all->lines++;
-    }
-    all->bytes.len = bytes;
+    buf_room(&all->bytes, bytes);
+    if (n)
+        merge_cursors(cursors, n, labels, all);
+    else
+        sort_lines(chain, lines, labels, all);
     all->counted = bytes;
     c->inflight += bytes;
-    free(refs);
     batch_put_all(c, chain);
     return all;
 }

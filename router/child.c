@@ -71,7 +71,6 @@ void node_start(struct engine *e, size_t node)
     l->starts++;
     engine_watch(e, EPOLL_CTL_ADD, p->out, EPOLLIN, W_OUT, node);
     engine_watch(e, EPOLL_CTL_ADD, p->err, EPOLLIN, W_ERR, node);
-    engine_watch(e, EPOLL_CTL_ADD, p->watch, EPOLLIN, W_ENDED, node);
     engine_watch(e, EPOLL_CTL_ADD, p->in, 0, W_IN, node);
 }
 
@@ -82,7 +81,6 @@ static void clean_process(struct engine *e, size_t node)
     engine_drop(e, &p->in);
     engine_drop(e, &p->out);
     engine_drop(e, &p->err);
-    engine_drop(e, &p->watch);
     p->pid = 0;
 }
 
@@ -133,6 +131,14 @@ void node_settle(struct engine *e, size_t node)
         node_fail_ended(e, node);
     else
         settle_command(e, node);
+}
+
+/* A child has ended, or several: signals do not queue. */
+void nodes_reap(struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes; i++)
+        if (e->procs[i].pid && !e->procs[i].ended && proc_reap(&e->procs[i]))
+            node_settle(e, i);
 }
 
 /* Patience is over with what keeps an ended process's output open, or lives on without one. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,6 +34,9 @@ static bool take_hello(struct engine *e, size_t node, struct buf *in)
         def->stateless = def->stateless || def->map || strcmp(w, CAN_STATELESS) == 0;
     }
     e->links[node].greeted = true;
+    if (nl + 1 < in->data + in->len)
+        engine_fail(e, EX_SOFTWARE, node,
+                    "printed without being asked, behind its answer to !hello");
     return true;
 }
 
@@ -67,16 +71,9 @@ static void greet_event(struct engine *e, const struct epoll_event *ev, struct b
             engine_drop(e, &e->procs[node].err);
         }
         break;
-    case W_ENDED:
-        proc_reap(&e->procs[node]);
-        engine_drop(e, &e->procs[node].watch);
-        while (l->err_open && proc_stderr(&e->procs[node], e->flow->nodes[node].tag) &&
-               poll(&(struct pollfd){.fd = e->procs[node].err, .events = POLLIN}, 1, 0) == 1)
-            ;
-        node_fail_ended(e, node);
-        break;
     case W_SIGNAL:
-        engine_fail(e, EX_TEMPFAIL, NOWHERE, "stopped by a signal");
+        if (engine_take_signal(e) != SIGCHLD)
+            engine_fail(e, EX_TEMPFAIL, NOWHERE, "stopped by a signal");
         break;
     case W_IN:
     case W_INPUT:
@@ -92,6 +89,19 @@ static size_t ungreeted(const struct engine *e)
         if (e->flow->nodes[i].kind == NODE_FILTER && !e->links[i].greeted)
             return i;
     return NOWHERE;
+}
+
+/* A filter that ends now has failed; what it said is passed on first. */
+static void check_ended(struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes && !e->failed.status; i++) {
+        struct link *l = &e->links[i];
+        if (!proc_reap(&e->procs[i]))
+            continue;
+        while (l->err_open && poll(&(struct pollfd){e->procs[i].err, POLLIN, 0}, 1, 0) == 1)
+            l->err_open = proc_stderr(&e->procs[i], e->flow->nodes[i].tag);
+        node_fail_ended(e, i);
+    }
 }
 
 /* Wait for all answers to hello. */
@@ -112,6 +122,7 @@ static void hello_all(struct engine *e)
         }
         for (int i = 0; i < n && !e->failed.status; i++)
             greet_event(e, &events[i], in);
+        check_ended(e);
     }
     for (size_t i = 0; i < e->flow->nnodes; i++)
         buf_free(&in[i]);

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -153,7 +151,7 @@ int proc_start(struct proc *p, char **argv, size_t pipe)
     pid_t self = getpid();
     buf_free(&p->line);
     buf_free(&p->tail);
-    *p = (struct proc){.watch = -1, .in = -1, .out = -1, .err = -1};
+    *p = (struct proc){.in = -1, .out = -1, .err = -1};
     bool piped = make_pipe(pairs[0], 1, pipe) && make_pipe(pairs[1], 0, pipe) &&
                  make_pipe(pairs[2], 0, 0) && pipe2(pairs[3], O_CLOEXEC) == 0;
     int why = piped ? 0 : errno;
@@ -167,10 +165,6 @@ int proc_start(struct proc *p, char **argv, size_t pipe)
         close_fd(&pairs[3][1]);
         why = exec_result(pairs[3][0]);
     }
-    if (pid > 0 && !why) {
-        p->watch = (int)syscall(SYS_pidfd_open, pid, 0);
-        why = p->watch < 0 ? errno : 0;
-    }
     if (why) {
         if (pid > 0) {
             kill(pid, SIGKILL);
@@ -179,7 +173,6 @@ int proc_start(struct proc *p, char **argv, size_t pipe)
         close_pairs(pairs);
         return why;
     }
-    fcntl(p->watch, F_SETFD, FD_CLOEXEC);
     p->pid = pid;
     p->in = pairs[0][1];
     p->out = pairs[1][0];
@@ -240,16 +233,22 @@ static long now_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Wait until all have ended or the time is over; says whether they have. */
+/* Wait until all have ended or the time is over; says whether they have. SIGCHLD is blocked, so one
+ * that comes after proc_reap has looked is not lost. */
 static bool wait_all(struct proc *list, size_t n, int ms)
 {
     long until = now_ms() + ms;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
     for (size_t i = 0; i < n; i++)
         while (list[i].pid && !proc_reap(&list[i])) {
             long left = until - now_ms();
             if (left <= 0)
                 return false;
-            poll(&(struct pollfd){.fd = list[i].watch, .events = POLLIN}, 1, (int)left);
+            struct timespec t = {left / 1000, left % 1000 * 1000000};
+            if (sigtimedwait(&child, NULL, &t) < 0 && errno != EAGAIN && errno != EINTR)
+                tl_bug("sigtimedwait: %m");
         }
     return true;
 }
@@ -279,7 +278,6 @@ void proc_stop(struct proc *list, size_t n, int grace_ms)
                 ;
         close_fd(&list[i].out);
         close_fd(&list[i].err);
-        close_fd(&list[i].watch);
         list[i].pid = 0;
         buf_free(&list[i].line);
         buf_free(&list[i].tail);

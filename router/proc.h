@@ -10,7 +10,6 @@
 
 struct proc {
     pid_t pid;        /* 0: none */
-    int watch;        /* pidfd, readable when it has ended; -1 */
     int in, out, err; /* our ends, non-blocking; -1 when closed */
     bool ended;       /* reaped; wait_status is valid */
     int wait_status;
@@ -34,7 +33,8 @@ bool proc_reap(struct proc *p);
 /* Read its standard error, passing whole lines on to ours under the name; false at its end. */
 bool proc_stderr(struct proc *p, const char *name);
 
-/* Let them end by themselves for grace_ms (0: not at all), then kill whole groups, and reap. */
+/* Let them end by themselves for grace_ms (0: not at all), then kill whole groups, and reap.
+ * SIGCHLD must be blocked. */
 void proc_stop(struct proc *list, size_t n, int grace_ms);
 
 /* "exited with status 3", "was killed by signal 9 (Killed)" */

@@ -171,13 +171,14 @@ struct engine *engine_new(struct flow *flow, struct graph *graph, bool tagged, i
     e->procs = xcalloc(flow->nnodes, sizeof *e->procs);
     e->links = xcalloc(flow->nnodes, sizeof *e->links);
     for (size_t i = 0; i < flow->nnodes; i++)
-        e->procs[i] = (struct proc){.watch = -1, .in = -1, .out = -1, .err = -1};
+        e->procs[i] = (struct proc){.in = -1, .out = -1, .err = -1};
     e->pipe = pipe_size(flow);
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
     if (e->epoll < 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         tl_die(EX_OSERR, "epoll: %m");
     e->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -206,8 +207,6 @@ void engine_stop(struct engine *e, int grace_ms)
             engine_unwatch(e, p->out);
         if (p->err >= 0)
             engine_unwatch(e, p->err);
-        if (p->watch >= 0)
-            engine_unwatch(e, p->watch);
     }
     proc_stop(e->procs, e->flow->nnodes, grace_ms);
     if (e->core)
@@ -293,12 +292,20 @@ static void pump_outputs(struct engine *e)
 
 /* ---- the loop ---- */
 
-static enum turn take_signal(struct engine *e)
+int engine_take_signal(struct engine *e)
 {
     struct signalfd_siginfo info;
-    if (read(e->signals, &info, sizeof info) != (ssize_t)sizeof info)
+    return read(e->signals, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+static enum turn take_signal(struct engine *e)
+{
+    int sig = engine_take_signal(e);
+    if (sig == SIGCHLD)
+        nodes_reap(e);
+    if (sig == 0 || sig == SIGCHLD)
         return TURN_MORE;
-    e->signal = (int)info.ssi_signo;
+    e->signal = sig;
     return TURN_SIGNAL;
 }
 
@@ -321,12 +328,6 @@ static enum turn dispatch(struct engine *e, const struct epoll_event *ev)
             engine_watch(e, EPOLL_CTL_MOD, e->procs[node].in, 0, W_IN, node);
             if (ev->events & EPOLLERR)
                 node_stop_writing(e, node); /* nobody reads it any more */
-        }
-        break;
-    case W_ENDED:
-        if (e->procs[node].watch >= 0 && proc_reap(&e->procs[node])) {
-            engine_drop(e, &e->procs[node].watch);
-            node_settle(e, node);
         }
         break;
     case W_SIGNAL:

@@ -91,7 +91,7 @@ double now_seconds(void);
 
 /* ---- shared by the files of the engine ---- */
 /* What a descriptor is, in the upper half of epoll's data; the node is in the lower. */
-enum what { W_OUT, W_ERR, W_IN, W_ENDED, W_INPUT, W_STDOUT, W_SIGNAL, W_REQUEST };
+enum what { W_OUT, W_ERR, W_IN, W_INPUT, W_STDOUT, W_SIGNAL, W_REQUEST };
 
 long engine_now_ms(void);
 void engine_watch(struct engine *e, int op, int fd, uint32_t events, enum what what, size_t node);
@@ -101,11 +101,14 @@ void engine_drop(struct engine *e, int *fd); /* stop watching, and close */
 void engine_fail(struct engine *e, int status, size_t node, const char *text);
 void engine_fail_task(struct engine *e, int status, struct job *job, const char *text);
 
+int engine_take_signal(struct engine *e); /* 0: there was none */
+
 void node_start(struct engine *e, size_t node);
 void node_read(struct engine *e, size_t node);
 void node_settle(struct engine *e, size_t node);       /* it ended, or closed its output */
 void node_stop_writing(struct engine *e, size_t node); /* it closed its input */
 void node_fail_ended(struct engine *e, size_t node);
+void nodes_reap(struct engine *e);
 void nodes_pump(struct engine *e);
 void nodes_check_deadlines(struct engine *e);
 bool nodes_have_deadlines(const struct engine *e);
