@@ -27,6 +27,18 @@ manual_options() {
         if ($i != "Fl" && $i != "," && $i != "|" && $i != "Ns") print "-" $i }' "$1" | sort -u
 }
 
+# The options in the synopsis of --help and at the beginning of its lines; -gi are two.
+help_options() {
+    "$1" --help | sed -nE 's/^usage: [^ ]+//p; s/^ +tl-[a-z]+//p; s/^ +(-.)(, --[a-z-]+)? .*/\1\2/p; s/^ +(--[a-z-]+) .*/\1/p' |
+        grep -oE '(^|[^a-z-])--?[a-zA-Z][a-zA-Z-]*' | grep -oE -e '-.*' | sort -u | while read -r option; do
+        if [[ $option == --* ]]; then
+            echo "$option"
+        else
+            sed 's/./-&\n/g' <<<"${option#-}" | grep .
+        fi
+    done
+}
+
 # Does the program know the option? It may want a value, or an operand; it must know it.
 knows() {
     run "$1" "$2" </dev/null
@@ -123,7 +135,7 @@ nothing_wrong() {
     while read -r name manual sources; do
         # Filters need not show the two that all have.
         manual_options "$manual" | sed -E '/^(-h|--help|--version)$/d' >"$BATS_TEST_TMPDIR/manual"
-        "$name" --help | grep -oE '^ +-[-a-zA-Z]+(, --[a-z-]+)?' | tr -d ' ' | tr , '\n' |
+        help_options "$name" |
             sed -E '/^(-h|--help|--version)$/d' | sort -u >"$BATS_TEST_TMPDIR/help"
         diff "$BATS_TEST_TMPDIR/manual" "$BATS_TEST_TMPDIR/help" >"$BATS_TEST_TMPDIR/diff" ||
             complain "$name: manual (<) and --help (>): $(tr '\n' ' ' <"$BATS_TEST_TMPDIR/diff")"
