@@ -4,7 +4,7 @@ BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 CC      ?= cc
 B       ?= build
-CFLAGS  ?= -O2 -g
+CFLAGS  ?= -O3 -g
 WARN     = -Wall -Wextra -Wshadow -Wswitch-enum -Werror
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib $(WARN) $(CFLAGS) $(if $(SANITIZE),$(SAN))

@@ -6,11 +6,13 @@
 static const char usage[] = "usage: tl-snake\n"
                             "Trim each line, make spaces underscores and ASCII capitals small.\n";
 
-static char snake(char c)
+/* Written so that the compiler can take many bytes at a time. */
+static void snake(char *restrict to, const char *restrict from, size_t n)
 {
-    if (c == ' ')
-        return '_';
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    for (size_t i = 0; i < n; i++) {
+        char c = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] + 32) : from[i];
+        to[i] = c == ' ' ? '_' : c;
+    }
 }
 
 int main(int argc, char **argv)
@@ -22,9 +24,7 @@ int main(int argc, char **argv)
     struct tl_line line;
     while (tl_read(tl, &line)) {
         const char *text = space_trim(line.text, &line.len);
-        char *to = tl_begin(tl, line.tag, line.len);
-        for (size_t i = 0; i < line.len; i++)
-            to[i] = snake(text[i]);
+        snake(tl_begin(tl, line.tag, line.len), text, line.len);
         tl_end(tl, line.len);
     }
     return tl_close(tl);

@@ -16,6 +16,7 @@ struct pattern {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    bool compiled; /* to machine code */
 };
 
 _Noreturn static void refuse(const char *expression, int error, size_t offset)
@@ -39,7 +40,7 @@ struct pattern *pattern_new(const char *expression, unsigned flags)
     if (!p->code)
         refuse(expression, error, offset);
     /* Where machine code is forbidden, PCRE2 interprets: slower, the same result. */
-    pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
+    p->compiled = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0;
     p->data = pcre2_match_data_create_from_pattern(p->code, NULL);
     p->context = pcre2_match_context_create(NULL);
     p->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MOST, NULL);
@@ -76,8 +77,12 @@ static const struct span *search(struct tl *tl, struct pattern *p, const char *t
 {
     _Static_assert(sizeof(struct span) == 2 * sizeof(PCRE2_SIZE) && NO_SPAN == PCRE2_UNSET,
                    "a span is a pair of PCRE2's offsets");
-    int n =
-        pcre2_match(p->code, (const unsigned char *)text, len, from, options, p->data, p->context);
+    const unsigned char *bytes = (const unsigned char *)text;
+    /* The machine code can be called without pcre2_match's checks, but does not know all options.
+     */
+    int n = p->compiled && !options
+                ? pcre2_jit_match(p->code, bytes, len, from, 0, p->data, p->context)
+                : pcre2_match(p->code, bytes, len, from, options, p->data, p->context);
     if (n == PCRE2_ERROR_NOMATCH)
         return NULL;
     if (n < 0) {

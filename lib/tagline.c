@@ -21,7 +21,14 @@
 
 enum at { AT_START, AT_LINE, AT_FILE_END, AT_INPUT_END };
 
+/* The tag that was checked last, so that the same one need not be again. */
+struct known_tag {
+    char tag[TL_TAG_MAX];
+    size_t len; /* 0: none */
+};
+
 struct tl {
+    struct known_tag read_tag, written_tag;
     unsigned promises;
     size_t max_line;
     struct buf in;
@@ -216,13 +223,28 @@ static bool control(struct tl *tl, const char *word, size_t len)
     return false;
 }
 
-/* Find the tab and check the tag. */
+static bool is_known(const struct known_tag *known, const char *tag, size_t len)
+{
+    return len > 0 && known->len == len && memcmp(known->tag, tag, len) == 0;
+}
+
+static void know(struct known_tag *known, const char *tag, size_t len)
+{
+    memcpy(known->tag, tag, len);
+    known->len = len;
+}
+
+/* Find the tab and check the tag; most often it is the last line's. */
 static void parse(struct tl *tl, char *raw, size_t len, struct tl_line *line)
 {
-    const char *tab = memchr(raw, '\t', len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1);
-    size_t taglen = tab ? (size_t)(tab - raw) : 0;
-    if (!tl_is_tag(raw, taglen))
-        tl_fail(tl, EX_DATAERR, "does not begin with a tag and a tab (tl-tag adds them)");
+    size_t taglen = tl->read_tag.len;
+    if (taglen >= len || raw[taglen] != '\t' || !is_known(&tl->read_tag, raw, taglen)) {
+        const char *tab = memchr(raw, '\t', len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1);
+        taglen = tab ? (size_t)(tab - raw) : 0;
+        if (!tl_is_tag(raw, taglen))
+            tl_fail(tl, EX_DATAERR, "does not begin with a tag and a tab (tl-tag adds them)");
+        know(&tl->read_tag, raw, taglen);
+    }
     raw[taglen] = '\0';
     line->tag = raw;
     line->text = raw + taglen + 1;
@@ -315,8 +337,11 @@ char *tl_begin(struct tl *tl, const char *tag, size_t room)
     size_t taglen = strlen(tag);
     if (tl->begun)
         tl_bug("tl_begin without tl_end");
-    if (!tl_is_tag(tag, taglen))
-        tl_fail(tl, EX_SOFTWARE, "\"%s\" is not a tag", tag);
+    if (!is_known(&tl->written_tag, tag, taglen)) {
+        if (!tl_is_tag(tag, taglen))
+            tl_fail(tl, EX_SOFTWARE, "\"%s\" is not a tag", tag);
+        know(&tl->written_tag, tag, taglen);
+    }
     if (tl->out.len + taglen + room + 2 > IO_BLOCK && tl->out.len)
         flush(tl);
     char *at = buf_room(&tl->out, taglen + room + 2);
