@@ -322,12 +322,11 @@ void describe_done(struct engine *e, const struct task *t, bool usage, struct bu
 void describe_failed(struct engine *e, const struct task *t, const struct failure *why,
                      struct buf *to)
 {
-    struct buf text = {0};
-    describe_failure(e->flow, why, &text);
     buf_addc(to, '{');
     json_number(to, "id", t->id);
     json_number(to, "status", (uint64_t)why->status);
-    json_string(to, "error", buf_str(&text));
+    json_key(to, "error");
+    text_json(to, why->text.data, why->text.len);
     json_string(to, "node", why->node == NOWHERE ? "" : e->flow->nodes[why->node].tag);
     json_number(to, "line", why->line);
     json_key(to, "stderr");
@@ -337,7 +336,6 @@ void describe_failed(struct engine *e, const struct task *t, const struct failur
         buf_adds(to, "\"\"");
     json_accounts(e, t, false, to);
     buf_adds(to, "}\n");
-    buf_free(&text);
 }
 
 void describe_failure(const struct flow *f, const struct failure *why, struct buf *to)
