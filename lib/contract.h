@@ -9,20 +9,21 @@
 
 #include <sysexits.h>
 
-/* Exit statuses outside sysexits(3) that a shell or exec gives: both mean that a command cannot run. */
+/* Exit statuses outside sysexits(3) that a shell or exec gives: both mean that a command cannot
+ * run. */
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND  127
 
 /* Router to filter, and back (tagline(5)). */
-#define CONTROL        '!'
-#define CONTROL_HELLO  "!hello 1"
-#define CONTROL_FENCE  "!fence "
-#define CONTROL_END    "!end "
-#define CAN_CARD       "card" /* words of an answer to hello */
-#define CAN_STATELESS  "stateless"
-#define CAN_MAP        "map"
-#define ENV_MAX_LINE   "TAGLINE_MAX_LINE"
-#define HELLO_SECONDS  5
+#define CONTROL       '!'
+#define CONTROL_HELLO "!hello 1"
+#define CONTROL_FENCE "!fence "
+#define CONTROL_END   "!end "
+#define CAN_CARD      "card" /* words of an answer to hello */
+#define CAN_STATELESS "stateless"
+#define CAN_MAP       "map"
+#define ENV_MAX_LINE  "TAGLINE_MAX_LINE"
+#define HELLO_SECONDS 5
 
 /* A queue (tagline-queue(5)). */
 #define QUEUE_UNPROCESSED  "unprocessed"
@@ -37,14 +38,14 @@
  * Supervisor to router, one line a job on the router's standard input (tl-router --worker):
  *     job ID INPUT DIR NAME [trace]
  * ID: a decimal number. INPUT: path of the file to read. DIR: an existing empty directory that
- * receives one file a sink. NAME: what %f stands for. The words are separated by one space; in each,
- * bytes outside [A-Za-z0-9._/-] may be and space, newline, % must be written %XX.
- * The answer is one JSON object on one line (see tl-router(1), WORKER).
+ * receives one file a sink. NAME: what %f stands for. The words are separated by one space; in
+ * each, bytes outside [A-Za-z0-9._/-] may be and space, newline, % must be written %XX. The answer
+ * is one JSON object on one line (see tl-router(1), WORKER).
  */
 #define WORKER_JOB   "job"
 #define WORKER_TRACE "trace"
-/* In a worker's environment: the number of the descriptor that holds the lock of the queue for it; its
- * own children must not inherit it. */
+/* In a worker's environment: the number of the descriptor that holds the lock of the queue for it;
+ * its own children must not inherit it. */
 #define ENV_LOCK_FD "TAGLINE_LOCK_FD"
 
 /* Metrics: "v" and "type" of each record (tagline-metrics(5)). */
