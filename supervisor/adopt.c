@@ -90,6 +90,8 @@ static void refuse(struct super *s, int status, const char *why)
         sdnotify_send("READY=1");
         return;
     }
+    if (s->hold == HOLD_FLOW)
+        tl_warn("still held: %s: %s (status %d)", s->opt.flow, why, status);
     super_hold(s, HOLD_FLOW, "%s: %s (status %d)", s->opt.flow, why, status);
     if (a->generation) /* what cannot run may have been a missing command: try the old flow */
         s->hold = HOLD_WORKERS;
