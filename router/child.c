@@ -51,7 +51,7 @@ void node_start(struct engine *e, size_t node)
 {
     struct proc *p = &e->procs[node];
     struct link *l = &e->links[node];
-    int why = proc_start(p, e->flow->nodes[node].argv, e->pipe);
+    int why = proc_start(p, e->flow->nodes[node].tag, e->flow->nodes[node].argv, e->pipe);
     if (why) {
         char text[300];
         snprintf(text, sizeof text, "%s: cannot start: %s", e->flow->nodes[node].argv[0],
@@ -125,7 +125,7 @@ void node_settle(struct engine *e, size_t node)
         return;
     }
     while (l->err_open && poll(&(struct pollfd){.fd = p->err, .events = POLLIN}, 1, 0) == 1)
-        if (!proc_stderr(p, e->flow->nodes[node].tag))
+        if (!proc_stderr(p))
             l->err_open = false;
     if (e->flow->nodes[node].kind == NODE_FILTER)
         node_fail_ended(e, node);

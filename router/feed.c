@@ -14,10 +14,13 @@
 
 enum { BLOCK = 256 * 1024 };
 
-/* The task whose input comes next, or NULL. */
+/* The task whose input comes next, or NULL. By hand one is done before the next is begun, so that
+ * what comes before a failure does not depend on who was faster. */
 static struct task *reading(const struct engine *e)
 {
     struct task *t = e->tasks;
+    if (e->one_by_one)
+        return t && !t->ended ? t : NULL;
     while (t && t->ended)
         t = t->next;
     return t;
@@ -26,36 +29,40 @@ static struct task *reading(const struct engine *e)
 static void fail_open(struct engine *e, struct task *t)
 {
     char text[512];
-    int status = errno == ENOENT                     ? EX_NOINPUT
+    int status = errno == ENOENT || errno == EISDIR  ? EX_NOINPUT
                  : errno == EACCES || errno == EPERM ? EX_NOPERM
                                                      : EX_OSERR;
     snprintf(text, sizeof text, "%.400s: %s", t->path, strerror(errno));
     engine_fail_task(e, status, t->job, text);
 }
 
-/* Open the task's input, and begin its job. */
+/* Open the task's input, and begin its job. A task that cannot be opened waits for those before it,
+ * and fails alone. */
 static void open_input(struct engine *e, struct task *t)
 {
     struct stat st;
-    t->opened = true;
-    t->began = now_seconds();
-    if (!e->tagged)
-        t->job = core_begin(e->core, t->id, t, t->trace);
     if (strcmp(t->path, "-") == 0)
         t->input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
     else
         t->input = open(t->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (t->input < 0 || fstat(t->input, &st) != 0) {
-        fail_open(e, t);
-        return;
-    }
-    if (S_ISDIR(st.st_mode)) {
+    bool good = t->input >= 0 && fstat(t->input, &st) == 0;
+    if (good && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
-        fail_open(e, t);
-        e->core->failure.status = EX_NOINPUT;
+        good = false;
+    }
+    if (!good) {
+        int why = errno;
+        close_fd(&t->input);
+        errno = why;
+        if (t == e->tasks)
+            fail_open(e, t);
         return;
     }
+    t->opened = true;
+    t->began = now_seconds();
     t->live = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(t->input);
+    if (!e->tagged)
+        t->job = core_begin(e->core, t->id, t, t->trace);
 }
 
 static bool pauses(int fd)
@@ -94,7 +101,7 @@ bool feed_pump(struct engine *e)
         return false;
     if (!t->opened)
         open_input(e, t);
-    if (core_failure(e->core))
+    if (!t->opened || core_failure(e->core))
         return false;
     if (!t->live || !pauses(t->input))
         read_input(e, t);

@@ -66,7 +66,7 @@ static void greet_event(struct engine *e, const struct epoll_event *ev, struct b
             engine_drop(e, &e->procs[node].out);
         break;
     case W_ERR:
-        if (!proc_stderr(&e->procs[node], e->flow->nodes[node].tag)) {
+        if (!proc_stderr(&e->procs[node])) {
             l->err_open = false;
             engine_drop(e, &e->procs[node].err);
         }
@@ -99,7 +99,7 @@ static void check_ended(struct engine *e)
         if (!proc_reap(&e->procs[i]))
             continue;
         while (l->err_open && poll(&(struct pollfd){e->procs[i].err, POLLIN, 0}, 1, 0) == 1)
-            l->err_open = proc_stderr(&e->procs[i], e->flow->nodes[i].tag);
+            l->err_open = proc_stderr(&e->procs[i]);
         node_fail_ended(e, i);
     }
 }

@@ -109,9 +109,10 @@ static void read_file(const char *path, struct buf *b)
 static void check_commands(const struct flow *f, struct problems *p)
 {
     for (size_t i = 0; i < f->nnodes; i++) {
-        char *found = proc_find(f->nodes[i].argv[0]);
-        if (!found)
-            problem(p, f, f->nodes[i].line, "%s: no such command in PATH", f->nodes[i].argv[0]);
+        const char *command = f->nodes[i].argv[0];
+        char *found = command ? proc_find(command) : NULL;
+        if (command && *command && !found)
+            problem(p, f, f->nodes[i].line, "%s: no such command in PATH", command);
         free(found);
     }
 }
@@ -263,6 +264,7 @@ static int run(struct flow *f, struct graph *g, const struct options *o, char **
         engine_stop(e, STOP_GRACE_MS);
         return EX_CONFIG;
     }
+    e->one_by_one = true;
     add_tasks(e, o, files);
     while (e->tasks) {
         enum turn turn = engine_turn(e);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TAIL = 1024, MOST_LINE = 4096, KILL_GRACE_MS = 500 };
+enum { TAIL = 1024, MOST_LINE = 4096, KILL_GRACE_MS = 500, LOOK_MS = 20 };
 
 static struct rlimit inherited_files;
 
@@ -145,13 +146,13 @@ static void close_pairs(int pairs[4][2])
             close_fd(&pairs[i][j]);
 }
 
-int proc_start(struct proc *p, char **argv, size_t pipe)
+int proc_start(struct proc *p, const char *name, char **argv, size_t pipe)
 {
     int pairs[4][2] = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     pid_t self = getpid();
     buf_free(&p->line);
     buf_free(&p->tail);
-    *p = (struct proc){.in = -1, .out = -1, .err = -1};
+    *p = (struct proc){.name = name, .in = -1, .out = -1, .err = -1};
     bool piped = make_pipe(pairs[0], 1, pipe) && make_pipe(pairs[1], 0, pipe) &&
                  make_pipe(pairs[2], 0, 0) && pipe2(pairs[3], O_CLOEXEC) == 0;
     int why = piped ? 0 : errno;
@@ -194,11 +195,11 @@ bool proc_reap(struct proc *p)
 }
 
 /* Pass one line on, and remember it for the report. */
-static void pass_line(struct proc *p, const char *name, const char *line, size_t len)
+static void pass_line(struct proc *p, const char *line, size_t len)
 {
     struct buf b = {0};
     text_escape(&b, line, len);
-    tl_warn("%s: %s", name, buf_str(&b));
+    tl_warn("%s: %s", p->name, buf_str(&b));
     buf_addc(&b, '\n');
     buf_add(&p->tail, b.data, b.len);
     if (p->tail.len > TAIL)
@@ -206,7 +207,7 @@ static void pass_line(struct proc *p, const char *name, const char *line, size_t
     buf_free(&b);
 }
 
-bool proc_stderr(struct proc *p, const char *name)
+bool proc_stderr(struct proc *p)
 {
     ssize_t n = read(p->err, buf_room(&p->line, 4096), 4096);
     if (n < 0)
@@ -215,12 +216,12 @@ bool proc_stderr(struct proc *p, const char *name)
     size_t at = 0;
     const char *nl;
     while ((nl = p->line.len > at ? memchr(p->line.data + at, '\n', p->line.len - at) : NULL)) {
-        pass_line(p, name, p->line.data + at, (size_t)(nl - p->line.data) - at);
+        pass_line(p, p->line.data + at, (size_t)(nl - p->line.data) - at);
         at = (size_t)(nl + 1 - p->line.data);
     }
     buf_shift(&p->line, at);
     if (p->line.len && (n == 0 || p->line.len > MOST_LINE)) {
-        pass_line(p, name, p->line.data, p->line.len);
+        pass_line(p, p->line.data, p->line.len);
         p->line.len = 0;
     }
     return n > 0;
@@ -233,24 +234,31 @@ static long now_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Wait until all have ended or the time is over; says whether they have. SIGCHLD is blocked, so one
- * that comes after proc_reap has looked is not lost. */
+/* Wait until all have ended or the time is over, and pass on what they still say; says whether they
+ * have ended. The end of standard error tells, unless a grandchild holds it: so look now and then.
+ */
 static bool wait_all(struct proc *list, size_t n, int ms)
 {
     long until = now_ms() + ms;
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    for (size_t i = 0; i < n; i++)
-        while (list[i].pid && !proc_reap(&list[i])) {
-            long left = until - now_ms();
-            if (left <= 0)
-                return false;
-            struct timespec t = {left / 1000, left % 1000 * 1000000};
-            if (sigtimedwait(&child, NULL, &t) < 0 && errno != EAGAIN && errno != EINTR)
-                tl_bug("sigtimedwait: %m");
+    struct pollfd *fds = xcalloc(n, sizeof *fds);
+    size_t left = n;
+    for (;;) {
+        left = 0;
+        for (size_t i = 0; i < n; i++) {
+            fds[i] = (struct pollfd){.fd = list[i].pid ? list[i].err : -1, .events = POLLIN};
+            left += list[i].pid && !proc_reap(&list[i]);
         }
-    return true;
+        long rest = until - now_ms();
+        int slice = left == 0 || rest <= 0 ? 0 : rest < LOOK_MS ? (int)rest : LOOK_MS;
+        int ready = poll(fds, n, slice);
+        for (size_t i = 0; i < n && ready > 0; i++)
+            if (fds[i].revents && !proc_stderr(&list[i]))
+                close_fd(&list[i].err);
+        if (rest <= 0 || (left == 0 && ready <= 0))
+            break;
+    }
+    free(fds);
+    return left == 0;
 }
 
 static void signal_all(struct proc *list, size_t n, int sig)

@@ -10,6 +10,7 @@
 
 struct proc {
     pid_t pid;        /* 0: none */
+    const char *name; /* for what it says on standard error */
     int in, out, err; /* our ends, non-blocking; -1 when closed */
     bool ended;       /* reaped; wait_status is valid */
     int wait_status;
@@ -24,14 +25,15 @@ void proc_setup(size_t max_line);
 /* Where a command would be found, or NULL; the caller frees. */
 char *proc_find(const char *command);
 
-/* Start argv in a process group of its own; pipe is the size to ask for. 0 or an errno. */
-int proc_start(struct proc *p, char **argv, size_t pipe);
+/* Start argv in a process group of its own; pipe is the size to ask for. 0 or an errno. name must
+ * outlive the process. */
+int proc_start(struct proc *p, const char *name, char **argv, size_t pipe);
 
 /* Reap it if it has ended. */
 bool proc_reap(struct proc *p);
 
-/* Read its standard error, passing whole lines on to ours under the name; false at its end. */
-bool proc_stderr(struct proc *p, const char *name);
+/* Read its standard error, passing whole lines on to ours under its name; false at its end. */
+bool proc_stderr(struct proc *p);
 
 /* Let them end by themselves for grace_ms (0: not at all), then kill whole groups, and reap.
  * SIGCHLD must be blocked. */

@@ -317,7 +317,7 @@ static enum turn dispatch(struct engine *e, const struct epoll_event *ev)
         node_read(e, node);
         break;
     case W_ERR:
-        if (e->procs[node].err >= 0 && !proc_stderr(&e->procs[node], e->flow->nodes[node].tag)) {
+        if (e->procs[node].err >= 0 && !proc_stderr(&e->procs[node])) {
             e->links[node].err_open = false;
             engine_drop(e, &e->procs[node].err);
         }

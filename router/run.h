@@ -58,7 +58,7 @@ struct engine {
     int signal;
     bool request_ready; /* it is a regular file */
     struct task *tasks; /* in order; the first may be done */
-    bool armed;         /* the live input is being watched */
+    bool one_by_one;    /* a task is done before the next is begun */
     int watched_input;
     bool stdout_watched;
     struct failure failed; /* before there is a core */
