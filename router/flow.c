@@ -13,7 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 5 * 60 * 1000, DEFAULT_ROUNDS = 1000 };
+enum {
+    DEFAULT_TIMEOUT_MS = 5 * 60 * 1000,
+    DEFAULT_ROUNDS = 1000,
+    DEFAULT_EPOCH = 256 << 10,
+    EPOCH_PER_NODE = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
+};
 
 struct word {
     char *text;
@@ -420,10 +425,8 @@ static void add_end(struct flow *f)
 struct flow *flow_parse(const char *path, const char *text, size_t len, struct problems *problems)
 {
     struct flow *f = xcalloc(1, sizeof *f);
-    *f = (struct flow){.path = xstrdup(path),
-                       .max_line = TL_LINE_MAX,
-                       .epoch = 256 << 10,
-                       .max_rounds = DEFAULT_ROUNDS};
+    *f =
+        (struct flow){.path = xstrdup(path), .max_line = TL_LINE_MAX, .max_rounds = DEFAULT_ROUNDS};
     struct scanner s = {text, text + len, 1, f, problems};
     struct words w;
     if (memchr(text, '\0', len)) {
@@ -434,6 +437,9 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
         parse_line(f, problems, &w);
         free_words(&w);
     }
+    if (!f->epoch)
+        f->epoch =
+            f->nnodes * EPOCH_PER_NODE > DEFAULT_EPOCH ? f->nnodes * EPOCH_PER_NODE : DEFAULT_EPOCH;
     add_end(f);
     check_duplicates(f, problems);
     for (size_t i = 0; i < f->nnodes; i++)

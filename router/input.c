@@ -37,7 +37,8 @@ struct job *core_begin(struct core *c, uint64_t id, void *owner, bool trace)
 
 bool core_wants_input(const struct core *c)
 {
-    return !c->barrier && c->inflight < INFLIGHT && !c->failure.status;
+    size_t most = 2 * c->flow->epoch > INFLIGHT ? 2 * c->flow->epoch : INFLIGHT;
+    return !c->barrier && c->inflight < most && !c->failure.status;
 }
 
 /* Close the epoch that the open lines make up. */
