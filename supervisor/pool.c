@@ -232,6 +232,18 @@ static void hear_lines(struct pool *p, struct worker *w, long long now)
     }
 }
 
+/* It will say no more: it is about to end, or nobody will ever hear its answers. */
+static void fall_silent(struct worker *w, bool closed, long long now)
+{
+    if (!closed) {
+        tl_warn("worker %d: cannot be read: %m; killed", (int)w->pid);
+        pool_kill(w);
+    }
+    hang_up(&w->out);
+    if (!w->deadline)
+        w->deadline = now + POOL_GRACE_MS;
+}
+
 static void read_some(struct pool *p, struct worker *w, long long now)
 {
     while (w->out >= 0) {
@@ -239,10 +251,10 @@ static void read_some(struct pool *p, struct worker *w, long long now)
         if (n > 0) {
             w->from.len += (size_t)n;
             hear_lines(p, w, now);
-        } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
-            hang_up(&w->out);
-        } else if (errno == EAGAIN) {
+        } else if (n < 0 && errno == EAGAIN) {
             return;
+        } else if (n == 0 || errno != EINTR) {
+            fall_silent(w, n == 0, now);
         }
     }
 }
@@ -275,8 +287,9 @@ static void bury(struct pool *p, struct worker *w, long long now)
     int status;
     read_some(p, w, now);
     kill(-w->pid, SIGKILL); /* what is left of its group; its number is ours until it is reaped */
-    if (waitpid(w->pid, &status, 0) != w->pid)
-        tl_bug("waitpid %d: %m", (int)w->pid);
+    while (waitpid(w->pid, &status, 0) != w->pid)
+        if (errno != EINTR)
+            tl_bug("waitpid %d: %m", (int)w->pid);
     bool was_ready = w->state != WORKER_STARTING;
     size_t nlost = w->njobs;
     memcpy(lost, w->jobs, nlost * sizeof *lost);
@@ -298,7 +311,7 @@ void pool_reap(struct pool *p, long long now)
         siginfo_t info = {0};
         if (w->state == WORKER_NONE)
             continue;
-        if (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+        if (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno != EINTR)
             tl_bug("waitid %d: %m", (int)w->pid);
         if (info.si_pid == w->pid)
             bury(p, w, now);

@@ -84,12 +84,19 @@ static void visit(struct scan *s, const struct dirent *entry, long long now)
         scan_look(s, entry->d_name, false, now);
 }
 
-static void end_pass(struct scan *s, long long now)
+/* What a pass that broke off has not seen may be there all the same. */
+static void end_pass(struct scan *s, int error, long long now)
 {
     long period = s->blind ? PERIOD_BLIND : PERIOD;
     long long cost = (times_ms() - s->begun) * COST;
     closedir(s->dir);
     s->dir = NULL;
+    if (error) {
+        s->refused = true;
+        s->error = error;
+        s->next = now + PERIOD_BLIND;
+        return;
+    }
     s->passes++;
     s->next = now + (cost > period ? cost : period);
     waiting_end_pass(s->waiting);
@@ -124,9 +131,10 @@ bool scan_step(struct scan *s, long long now)
     if (!s->dir && (!due(s, now) || !begin_pass(s, now)))
         return false;
     for (int i = 0; i < STEP; i++) {
+        errno = 0;
         struct dirent *entry = readdir(s->dir);
         if (!entry) {
-            end_pass(s, now);
+            end_pass(s, errno, now);
             return false;
         }
         if (!names_unfinished(entry->d_name))

@@ -143,7 +143,11 @@ static int move_by_link(const struct store *s, const char *from, const char *to)
 
 int store_move(const struct store *s, const char *from, const char *to)
 {
-    if (renameat2(s->root, from, s->root, to, RENAME_NOREPLACE) == 0)
+    int result;
+    do {
+        result = renameat2(s->root, from, s->root, to, RENAME_NOREPLACE);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0)
         return 0;
     return errno == EINVAL || errno == ENOSYS ? move_by_link(s, from, to) : -1;
 }

@@ -182,7 +182,7 @@ static bool through(const struct super *s)
 void super_end_step(struct super *s)
 {
     if (through(s)) {
-        s->status = s->accounts.failed ? EX_DATAERR : EX_OK;
+        s->status = s->accounts.failed ? EX_DATAERR : s->waiting.blocked ? EX_NOPERM : EX_OK;
         super_drain(s);
     }
     if (s->state != SUPER_DRAINING || pool_jobs(&s->pool) > 0)
