@@ -221,8 +221,7 @@ static void take_on(struct super *s)
             pool_retire(&s->pool.workers[i], times_ms());
         s->pool.workers[i].rest = 0;
     }
-    tl_warn("%s: flow %s, queue %s, %ld workers", first ? "ready" : "reloaded", s->opt.flow,
-            s->store.path, s->opt.workers);
+    tl_warn("%s: flow %s, %ld workers", first ? "ready" : "reloaded", s->opt.flow, s->opt.workers);
     super_resume(s);
     sdnotify_send("READY=1");
 }

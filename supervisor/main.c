@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,7 @@ static void start(struct super *s)
     sdnotify_open();
     sdnotify_send("STATUS=starting");
     store_open(&s->store, s->opt.queue, s->opt.power);
+    tl_warn("start: flow %s, queue %s", s->opt.flow, s->store.path);
     waiting_init(&s->waiting, s->opt.settle);
     scan_init(&s->scan, &s->store, &s->waiting, false);
     watch_init(&s->watch, &s->store);
@@ -193,6 +195,8 @@ int main(int argc, char **argv)
     read_options(&s.opt, argc, argv);
     start(&s);
     int status = loop_run(&s);
+    tl_warn("stopped: %" PRId64 " files processed, %" PRId64 " failed", s.accounts.processed,
+            s.accounts.failed);
     stop(&s);
     return status;
 }
