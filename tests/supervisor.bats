@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tl-supervisor: from one file to crashes at every state that tagline-queue(5) lists.
-# shellcheck disable=SC2016,SC2154 # programs in other languages; variables that bats sets
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # programs in other languages; variables that bats sets
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -840,6 +840,37 @@ crashed_record() {
     drop file
     wait_until 10 processed file
     stop TERM 0
+}
+
+@test "without inotify it looks every second, and says so once" {
+    command -v strace || skip "strace is not installed"
+    strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=inotify_init,inotify_init1 \
+        -e inject=inotify_init,inotify_init1:error=EMFILE \
+        tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    SUP=$!
+    wait_until 20 logged ready:
+    logged 'cannot be watched'
+    drop file
+    wait_until 10 processed file
+    kill -TERM "$(pgrep -P "$SUP" -x tl-supervisor)"
+    ended_with 0
+    assert_equal "$(count_logged 'cannot be watched')" 1
+}
+
+@test "a broken disk: hold, nothing fails, resume by itself" {
+    command -v strace || skip "strace is not installed"
+    strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=fsync -e inject=fsync:error=EIO:when=6..8 \
+        tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    SUP=$!
+    wait_until 20 logged ready:
+    for i in 1 2 3 4 5; do drop "f$i"; done
+    wait_until 20 logged hold:
+    wait_until 30 has_files processed 5
+    logged resume:
+    has_files output 5
+    has_files failed 0
+    kill -TERM "$(pgrep -P "$SUP" -x tl-supervisor)"
+    ended_with 0
 }
 
 @test "the queue is moved away: exit 75" {
