@@ -46,8 +46,9 @@ void epoch_identify(struct core *c, struct epoch *e, struct source *s, size_t do
 static uint32_t *descend(struct core *c, const struct run *run, struct card_reader card,
                          struct source *s)
 {
-    const struct node *n = &c->flow->nodes[s->index];
-    const struct stage *stage = &c->graph->stages[c->graph->stage_of[s->index]];
+    size_t node = c->flow->lane_node[s->index];
+    const struct node *n = &c->flow->nodes[node];
+    const struct stage *stage = &c->graph->stages[c->graph->stage_of[node]];
     struct order *o = epoch_order(run->epoch, stage->domain);
     uint32_t *ids = xcalloc(s->lines, sizeof *ids);
     uint64_t out = 0, in = 0, count, times;
@@ -60,16 +61,22 @@ static uint32_t *descend(struct core *c, const struct run *run, struct card_read
             for (uint64_t k = 0; k < count; k++, out++)
                 ids[out] = k == 0 ? run->ids[in] : order_after(o, ids[out - 1]);
     for (; out < s->lines; out++)
-        ids[out] = run->epoch->end_ids[s->index] = order_after(o, run->epoch->end_ids[s->index]);
+        ids[out] = run->epoch->end_ids[node] = order_after(o, run->epoch->end_ids[node]);
     return ids;
 }
 
 static void identify(struct core *c, const struct run *run, struct card_reader card,
                      struct source *s)
 {
-    const struct stage *stage = &c->graph->stages[c->graph->stage_of[s->index]];
+    const struct stage *stage = &c->graph->stages[source_stage(c, s)];
     if (!stage->track_out)
         return;
+    if (!stage->track_in && flow_node(c->flow, s->index)->jobs > 1) {
+        if (!run->epoch->lane_lines)
+            run->epoch->lane_lines = xcalloc(c->flow->nlanes, sizeof *run->epoch->lane_lines);
+        run->epoch->lane_lines[s->index] = (uint32_t)s->lines;
+        return;
+    }
     if (!stage->track_in) {
         epoch_identify(c, run->epoch, s, stage->domain);
         return;
@@ -81,6 +88,24 @@ static void identify(struct core *c, const struct run *run, struct card_reader c
             b->ids[j] = ids[b->ids[j]];
     }
     free(ids);
+}
+
+/* All copies of a node where identities begin have answered: number their lines in order. */
+static void identify_copies(struct core *c, struct epoch *e, size_t node)
+{
+    const struct stage *stage = &c->graph->stages[c->graph->stage_of[node]];
+    if (!e->lane_lines || stage->track_in || !stage->track_out || c->flow->nodes[node].jobs == 1)
+        return;
+    for (size_t copy = 0; copy < c->flow->nodes[node].jobs; copy++) {
+        size_t lane = flow_lane(c->flow, node, copy);
+        uint32_t first = order_append(epoch_order(e, stage->domain), e->lane_lines[lane]);
+        e->lane_lines[lane] = 0;
+        for (size_t i = 0; i < c->nodes[lane].source.nslots; i++)
+            for (struct batch *b = e->in [c->nodes[lane].source.slots[i].dest]; b; b = b->next)
+                for (uint32_t j = 0; b->source == source_rank(c, lane) && j < b->lines; j++)
+                    b->ids[j] += first;
+    }
+    epoch_mark_ends(c, e, stage->domain);
 }
 
 /* ---- runs ---- */
@@ -116,29 +141,28 @@ static void set_fence(struct node_state *n, struct run *run, const struct node *
                                           run->end ? CONTROL_END : CONTROL_FENCE, ++n->fences);
 }
 
-/* Give a node lines, closed by a fence or the end. */
-void run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines, bool end)
+/* Give one lane lines. */
+static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch *lines, bool end)
 {
-    struct node_state *n = &c->nodes[node];
-    size_t stage = c->graph->stage_of[node];
+    struct node_state *n = &c->nodes[lane];
+    const struct node *def = flow_node(c->flow, lane);
+    size_t stage = c->graph->stage_of[c->flow->lane_node[lane]];
     const struct stage *st = &c->graph->stages[stage];
-    struct account *a = &e->job->nodes[node];
+    struct account *a = &e->job->nodes[c->flow->lane_node[lane]];
     struct run *run = xcalloc(1, sizeof *run);
-    *run = (struct run){.epoch = e, .round = c->stages[stage].round, .end = end, .batches = lines};
-    if (!st->cyclic)
-        run->round = 0;
+    *run = (struct run){.epoch = e, .job = e->job, .end = end, .batches = lines};
+    run->round = st->cyclic ? c->stages[stage].round : 0;
     for (struct batch *b = lines; b; b = b->next) {
+        size_t tags = def->kind == NODE_FILTER ? b->lines * (strlen(def->tag) + 1) : 0;
         run->lines += b->lines;
-        size_t tags = c->flow->nodes[node].kind == NODE_FILTER
-                          ? b->lines * (strlen(c->flow->nodes[node].tag) + 1)
-                          : 0;
         a->bytes_in += b->bytes.len - tags;
     }
     a->lines_in += run->lines;
-    const struct node *def = &c->flow->nodes[node];
     run->quiet = def->kind == NODE_COMMAND && !def->stateless && !end;
     if (st->track_in && !run->quiet)
         take_ids(run, stage, st->domain == stage && run->round == 0);
+    if (run->quiet)
+        run->epoch = NULL;
     set_fence(n, run, def);
     if (n->last)
         n->last->next = run;
@@ -148,6 +172,64 @@ void run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines,
     n->job = e->job;
     if (!n->writing)
         n->writing = run;
+}
+
+/* Move the first n lines of the chain into a batch of their own. */
+static struct batch *split_off(struct core *c, struct batch **chain, uint32_t n, bool ids)
+{
+    struct batch *part = batch_get(c);
+    while (n > 0) {
+        struct batch *b = *chain;
+        uint32_t take = n < b->lines ? n : b->lines;
+        const char *at = b->bytes.data;
+        for (uint32_t i = 0; i < take; i++) {
+            at = (const char *)memchr(at, '\n', (size_t)(b->bytes.data + b->bytes.len - at)) + 1;
+            if (ids)
+                batch_id(part, b->ids[i]);
+            part->lines++;
+        }
+        size_t bytes = (size_t)(at - b->bytes.data);
+        buf_add(&part->bytes, b->bytes.data, bytes);
+        buf_shift(&b->bytes, bytes);
+        b->lines -= take;
+        n -= take;
+        if (ids)
+            memmove(b->ids, b->ids + take, b->lines * sizeof *b->ids);
+        if (b->lines == 0) {
+            *chain = b->next;
+            batch_put(c, b);
+        }
+    }
+    part->counted = part->bytes.len;
+    c->inflight += part->counted;
+    return part;
+}
+
+/* Give a node lines: to one lane, or in even parts to all of them if that is worth the fences. */
+uint32_t run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines, bool end)
+{
+    enum { WORTH = 2 }; /* lines a copy */
+    size_t jobs = c->flow->nodes[node].jobs;
+    const struct stage *st = &c->graph->stages[c->graph->stage_of[node]];
+    uint64_t n = 0;
+    uint32_t answers = 0;
+    for (struct batch *b = lines; b; b = b->next)
+        n += b->lines;
+    if (jobs == 1 || n < WORTH * jobs || !c->flow->nodes[node].stateless) {
+        give_lane(c, e, node, lines, end);
+        return 1;
+    }
+    size_t stage = c->graph->stage_of[node];
+    bool fresh = st->domain == stage && (!st->cyclic || c->stages[stage].round == 0);
+    bool ids = st->track_in && !fresh;
+    for (size_t copy = 0; copy < jobs; copy++) {
+        uint32_t part = (uint32_t)(n * (copy + 1) / jobs - n * copy / jobs);
+        if (part == 0)
+            continue;
+        give_lane(c, e, flow_lane(c->flow, node, copy), split_off(c, &lines, part, ids), end);
+        answers++;
+    }
+    return answers;
 }
 
 void run_pop(struct core *c, struct node_state *n)
@@ -185,9 +267,10 @@ static bool check_card(const struct run *run, struct card_reader card, const str
     return card.at == card.end && lines == run->lines + run->end && out == s->lines;
 }
 
-static void account(const struct run *run, const struct source *s, uint64_t dropped)
+static void account(const struct core *c, const struct run *run, const struct source *s,
+                    uint64_t dropped)
 {
-    struct account *a = &run->epoch->job->nodes[s->index];
+    struct account *a = &run->epoch->job->nodes[c->flow->lane_node[s->index]];
     a->lines_out += s->lines;
     a->bytes_out += s->bytes;
     a->dropped += dropped;
@@ -196,7 +279,7 @@ static void account(const struct run *run, const struct source *s, uint64_t drop
 /* The node has finished the first of its runs. */
 void run_answered(struct core *c, size_t node, struct card_reader card)
 {
-    const struct node *def = &c->flow->nodes[node];
+    const struct node *def = flow_node(c->flow, node);
     struct node_state *n = &c->nodes[node];
     struct source *s = &n->source;
     struct run *run = n->first;
@@ -214,13 +297,16 @@ void run_answered(struct core *c, size_t node, struct card_reader card)
     if (c->failure.status)
         return;
     identify(c, run, card, s);
-    account(run, s, dropped);
+    account(c, run, s, dropped);
     epoch_deliver(c, e, s, run->round);
     s->lines = s->bytes = 0;
     run_pop(c, n);
-    size_t stage = c->graph->stage_of[node];
+    size_t stage = source_stage(c, s);
     if (!c->graph->stages[stage].cyclic) {
-        stage_finish(c, e, stage);
+        if (--e->waiting[stage] == 0) {
+            identify_copies(c, e, c->flow->lane_node[node]);
+            stage_finish(c, e, stage);
+        }
     } else if (--c->stages[stage].running == 0) {
         c->stages[stage].round++;
         stage_turn(c, stage);
@@ -235,7 +321,7 @@ void run_answer(struct core *c, size_t node, const char *line, size_t len)
     size_t due = run ? run->fence_len - 1 : 0;
     if (!run || len < due || memcmp(line, run->fence, due) != 0 ||
         (len > due && line[due] != ' ') || !run->written) {
-        core_fail(c, EX_SOFTWARE, node, run ? run->epoch->job : NULL,
+        core_fail(c, EX_SOFTWARE, node, run ? run->job : NULL,
                   "answered what was not asked: \"%.*s\"", (int)(len < 60 ? len : 60), line);
         return;
     }

@@ -51,10 +51,10 @@ void node_start(struct engine *e, size_t node)
 {
     struct proc *p = &e->procs[node];
     struct link *l = &e->links[node];
-    int why = proc_start(p, e->flow->nodes[node].tag, e->flow->nodes[node].argv, e->pipe);
+    int why = proc_start(p, flow_node(e->flow, node)->tag, flow_node(e->flow, node)->argv, e->pipe);
     if (why) {
         char text[300];
-        snprintf(text, sizeof text, "%s: cannot start: %s", e->flow->nodes[node].argv[0],
+        snprintf(text, sizeof text, "%s: cannot start: %s", flow_node(e->flow, node)->argv[0],
                  strerror(why));
         bool system = why == EAGAIN || why == EMFILE || why == ENFILE || why == ENOMEM;
         engine_fail(e,
@@ -87,7 +87,7 @@ static void clean_process(struct engine *e, size_t node)
 /* A command has ended and its output is read: is the work done? */
 static void settle_command(struct engine *e, size_t node)
 {
-    const struct node *def = &e->flow->nodes[node];
+    const struct node *def = flow_node(e->flow, node);
     struct proc *p = &e->procs[node];
     int status = WIFEXITED(p->wait_status) ? WEXITSTATUS(p->wait_status) : -1;
     if (status < 0 || !(def->ok[status / 8] & 1 << status % 8)) {
@@ -107,7 +107,7 @@ void node_fail_ended(struct engine *e, size_t node)
 {
     struct proc *p = &e->procs[node];
     char text[256];
-    snprintf(text, sizeof text, "%s %s before the end", e->flow->nodes[node].argv[0],
+    snprintf(text, sizeof text, "%s %s before the end", flow_node(e->flow, node)->argv[0],
              proc_how(p->wait_status));
     engine_fail(e, status_of(NODE_FILTER, p->wait_status), node, text);
 }
@@ -127,7 +127,7 @@ void node_settle(struct engine *e, size_t node)
     while (l->err_open && poll(&(struct pollfd){.fd = p->err, .events = POLLIN}, 1, 0) == 1)
         if (!proc_stderr(p))
             l->err_open = false;
-    if (e->flow->nodes[node].kind == NODE_FILTER)
+    if (flow_node(e->flow, node)->kind == NODE_FILTER)
         node_fail_ended(e, node);
     else
         settle_command(e, node);
@@ -136,7 +136,7 @@ void node_settle(struct engine *e, size_t node)
 /* A child has ended, or several: signals do not queue. */
 void nodes_reap(struct engine *e)
 {
-    for (size_t i = 0; i < e->flow->nnodes; i++)
+    for (size_t i = 0; i < e->flow->nlanes; i++)
         if (e->procs[i].pid && !e->procs[i].ended && proc_reap(&e->procs[i]))
             node_settle(e, i);
 }
@@ -151,7 +151,7 @@ static void lose_patience(struct engine *e, size_t node)
     if (p->ended && !l->eof) {
         engine_drop(e, &p->out); /* somebody who left the group may hold it: do not wait for him */
         l->eof = true;
-    } else if (!p->ended && e->flow->nodes[node].kind == NODE_FILTER) {
+    } else if (!p->ended && flow_node(e->flow, node)->kind == NODE_FILTER) {
         engine_fail(e, EX_SOFTWARE, node, "closed its pipes before the end");
     }
     node_settle(e, node);
@@ -160,9 +160,9 @@ static void lose_patience(struct engine *e, size_t node)
 void nodes_check_deadlines(struct engine *e)
 {
     long now = engine_now_ms();
-    for (size_t i = 0; i < e->flow->nnodes; i++) {
+    for (size_t i = 0; i < e->flow->nlanes; i++) {
         struct link *l = &e->links[i];
-        long timeout = e->flow->nodes[i].timeout_ms;
+        long timeout = flow_node(e->flow, i)->timeout_ms;
         if (!e->procs[i].pid)
             continue;
         if (l->doomed && now >= l->doomed)
@@ -178,7 +178,7 @@ void nodes_check_deadlines(struct engine *e)
 void node_stop_writing(struct engine *e, size_t node)
 {
     engine_drop(e, &e->procs[node].in);
-    if (e->flow->nodes[node].kind == NODE_COMMAND)
+    if (flow_node(e->flow, node)->kind == NODE_COMMAND)
         core_command_deaf(e->core, node);
     else if (!e->links[node].doomed)
         e->links[node].doomed = engine_now_ms() + GRACE_MS;
@@ -227,8 +227,8 @@ static void pump_command(struct engine *e, size_t node)
 
 void nodes_pump(struct engine *e)
 {
-    for (size_t i = 0; i < e->flow->nnodes && !core_failure(e->core); i++) {
-        if (e->flow->nodes[i].kind == NODE_COMMAND)
+    for (size_t i = 0; i < e->flow->nlanes && !core_failure(e->core); i++) {
+        if (flow_node(e->flow, i)->kind == NODE_COMMAND)
             pump_command(e, i);
         else if (e->core->nodes[i].writing)
             write_node(e, i);
@@ -257,9 +257,9 @@ void node_read(struct engine *e, size_t node)
 /* Does any process owe us something by a certain time? */
 bool nodes_have_deadlines(const struct engine *e)
 {
-    for (size_t i = 0; i < e->flow->nnodes; i++)
-        if (e->procs[i].pid &&
-            (e->links[i].doomed || (e->flow->nodes[i].timeout_ms && core_node_busy(e->core, i))))
+    for (size_t i = 0; i < e->flow->nlanes; i++)
+        if (e->procs[i].pid && (e->links[i].doomed ||
+                                (flow_node(e->flow, i)->timeout_ms && core_node_busy(e->core, i))))
             return true;
     return false;
 }
@@ -287,18 +287,28 @@ static void usage_of(pid_t pid, double *cpu, uint64_t *memory)
     }
 }
 
-void engine_usage(struct engine *e, size_t node, double *cpu, uint64_t *memory, uint64_t *restarts)
+static void lane_usage(struct engine *e, size_t lane, double *cpu, uint64_t *memory,
+                       uint64_t *restarts)
 {
-    struct link *l = &e->links[node];
+    struct link *l = &e->links[lane];
     double now = 0;
-    *memory = 0;
-    if (e->procs[node].pid && !e->procs[node].ended)
-        usage_of(e->procs[node].pid, &now, memory);
-    *cpu = now > l->cpu_told ? now - l->cpu_told : now;
+    uint64_t resident = 0;
+    if (e->procs[lane].pid && !e->procs[lane].ended)
+        usage_of(e->procs[lane].pid, &now, &resident);
+    *memory += resident;
+    *cpu += now > l->cpu_told ? now - l->cpu_told : now;
     l->cpu_told = now;
     /* The first start is none, and a command is started for every file. */
     uint64_t told = l->starts_told ? l->starts_told : 1;
-    bool stays = e->flow->nodes[node].kind == NODE_FILTER;
-    *restarts = stays && l->starts > told ? l->starts - told : 0;
+    bool stays = flow_node(e->flow, lane)->kind == NODE_FILTER;
+    *restarts += stays && l->starts > told ? l->starts - told : 0;
     l->starts_told = l->starts;
+}
+
+void engine_usage(struct engine *e, size_t node, double *cpu, uint64_t *memory, uint64_t *restarts)
+{
+    *cpu = 0;
+    *memory = *restarts = 0;
+    for (size_t copy = 0; copy < e->flow->nodes[node].jobs; copy++)
+        lane_usage(e, flow_lane(e->flow, node, copy), cpu, memory, restarts);
 }

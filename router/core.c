@@ -16,11 +16,11 @@ struct core *core_new(const struct flow *flow, struct graph *graph, bool tagged)
     c->flow = flow;
     c->graph = graph;
     c->tagged = tagged;
-    c->nodes = xcalloc(flow->nnodes, sizeof *c->nodes);
+    c->nodes = xcalloc(flow->nlanes, sizeof *c->nodes);
     c->stages = xcalloc(graph->nstages, sizeof *c->stages);
-    for (size_t i = 0; i < flow->nnodes; i++)
-        source_init(c, &c->nodes[i].source, i, flow->nodes[i].kind == NODE_FILTER);
-    source_init(c, &c->input, flow->nnodes, tagged);
+    for (size_t i = 0; i < flow->nlanes; i++)
+        source_init(c, &c->nodes[i].source, i, flow_node(flow, i)->kind == NODE_FILTER);
+    source_init(c, &c->input, flow->nlanes, tagged);
     return c;
 }
 
@@ -48,7 +48,7 @@ void core_free(struct core *c)
 {
     while (c->jobs)
         core_forget(c, c->jobs);
-    for (size_t i = 0; i < c->flow->nnodes; i++) {
+    for (size_t i = 0; i < c->flow->nlanes; i++) {
         struct node_state *n = &c->nodes[i];
         while (n->first) {
             struct run *next = n->first->next;
@@ -93,7 +93,8 @@ void core_fail(struct core *c, int status, size_t node, struct job *job, const c
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     c->failure.status = status;
-    c->failure.node = node;
+    c->failure.node = node == NOWHERE ? NOWHERE : c->flow->lane_node[node];
+    c->failure.lane = node;
     c->failure.job = job;
     if (node == NOWHERE && job)
         c->failure.line = job->input.lines + c->input.lines + 1;
@@ -102,10 +103,12 @@ void core_fail(struct core *c, int status, size_t node, struct job *job, const c
         return;
     const struct run *run = c->nodes[node].first;
     if (job)
-        job->nodes[node].errors++;
-    if (run && run->epoch->lines == 1)
+        job->nodes[c->failure.node].errors++;
+    if (!run || !run->epoch)
+        return;
+    if (run->epoch->lines == 1)
         c->failure.line = run->epoch->first_line;
-    else if (run && run->epoch->lines)
+    else if (run->epoch->lines)
         buf_addf(&c->failure.text, " (input lines %" PRIu64 " to %" PRIu64 ")",
                  run->epoch->first_line, run->epoch->first_line + run->epoch->lines - 1);
 }
@@ -119,7 +122,7 @@ char *core_node_room(struct core *c, size_t node, size_t n)
 
 static bool speaks_unasked(struct core *c, size_t node)
 {
-    const struct node *def = &c->flow->nodes[node];
+    const struct node *def = flow_node(c->flow, node);
     if (c->nodes[node].first || (def->kind == NODE_COMMAND && !def->stateless))
         return false;
     const struct source *s = &c->nodes[node].source;
@@ -160,11 +163,11 @@ bool core_node_busy(const struct core *c, size_t node)
 /* May bytes of this run go out now? A stateless command has a process for each run. */
 static bool may_write(const struct core *c, size_t node, const struct run *run)
 {
-    const struct node *def = &c->flow->nodes[node];
+    const struct node *def = flow_node(c->flow, node);
     const struct run *first = c->nodes[node].first;
     if (def->kind == NODE_FILTER)
         return true;
-    return def->stateless ? run == first : run->epoch->job == first->epoch->job;
+    return def->stateless ? run == first : run->job == first->job;
 }
 
 size_t core_node_iov(struct core *c, size_t node, struct iovec *iov, size_t max)

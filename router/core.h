@@ -28,7 +28,7 @@ struct batch {
     uint32_t lines;
     uint32_t *ids; /* if tracked: of each line its emission number, identity once answered */
     uint32_t ids_cap;
-    size_t source;
+    size_t source; /* 0: the input; others in the order of the flow, copies together */
     uint32_t round;
     size_t counted; /* bytes that count as in flight */
 };
@@ -77,7 +77,8 @@ struct epoch {
     struct batch **in;     /* of a destination: what it will get, in order of arrival */
     struct order **orders; /* of a domain */
     uint32_t *end_ids;     /* of a node, in the last epoch: where its end-of-file lines go */
-    uint32_t *waiting;     /* of a stage: how many stages it waits for */
+    uint32_t *waiting;     /* of a stage: stages it waits for, then answers it waits for */
+    uint32_t *lane_lines;  /* of a lane: lines emitted, where they get identities together */
     size_t unfinished;     /* stages */
     struct batch *reply;   /* control line to print when all is out, or NULL */
 };
@@ -85,7 +86,8 @@ struct epoch {
 /* One batch of work for one node, up to one fence. */
 struct run {
     struct run *next;
-    struct epoch *epoch;
+    struct epoch *epoch; /* NULL if quiet: the epoch does not wait for it and may be gone */
+    struct job *job;
     uint32_t round;
     bool end;              /* closed by !end */
     bool quiet;            /* of a whole-file command before its end: nobody answers */
@@ -115,7 +117,7 @@ struct slot {
 
 /* Something that emits lines: a node, or the input. */
 struct source {
-    size_t index;     /* the node, or nnodes for the input */
+    size_t index;     /* the lane, or nlanes for the input */
     bool tagged;      /* its lines carry tags */
     bool track;       /* emission numbers are needed */
     struct way *ways; /* the first is for lines that keep the tag */
@@ -156,6 +158,7 @@ struct failure {
     int status;      /* 0: none */
     struct job *job; /* at fault, or NULL */
     size_t node;     /* NOWHERE: the input */
+    size_t lane;     /* of the node */
     uint64_t line;   /* of the input, 0: not known */
     struct buf text;
 };
@@ -198,7 +201,7 @@ void core_input_end(struct core *c); /* end of file: ends the job */
 void core_forget(struct core *c, struct job *job);
 bool core_wants_input(const struct core *c);
 
-/* ---- core.c: to and from nodes ---- */
+/* ---- core.c: to and from nodes; the node is a lane ---- */
 size_t core_node_iov(struct core *c, size_t node, struct iovec *iov, size_t max);
 void core_node_wrote(struct core *c, size_t node, size_t n);
 char *core_node_room(struct core *c, size_t node, size_t n);
@@ -223,6 +226,8 @@ void source_free(struct core *c, struct source *s);
 /* Cut lines from s->in from byte at on, up to a control line or the end; returns where it stopped.
  */
 size_t source_parse(struct core *c, struct source *s, size_t at);
+size_t source_rank(const struct core *c, size_t lane);
+size_t source_stage(const struct core *c, const struct source *s);
 void source_drop(struct source *s, size_t at);
 
 /* A new epoch of the job being read; it is in flight at once and waits for epoch_admit. */
@@ -244,8 +249,8 @@ void epochs_retire(struct core *c);
 void stage_finish(struct core *c, struct epoch *e, size_t stage);
 void stage_turn(struct core *c, size_t stage);
 
-/* Give a node lines, closed by a fence or the end. */
-void run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines, bool end);
+/* Give a node lines, closed by a fence or the end; how many answers that takes. */
+uint32_t run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines, bool end);
 void run_pop(struct core *c, struct node_state *n);
 void run_free(struct core *c, struct run *run);
 /* A control line of a filter: the answer that is due, or a breach of the protocol. */

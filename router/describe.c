@@ -159,6 +159,7 @@ static void json_node(const struct node *n, struct buf *to)
     json_strings(to, "next", n->next_tags, n->nnext);
     json_bool(to, "stateless", n->stateless);
     json_bool(to, "map", n->map);
+    json_number(to, "jobs", n->jobs);
     json_number(to, "timeout_ms", (uint64_t)n->timeout_ms);
     json_open(to, "ok", '[');
     for (uint64_t i = 0; i < 256; i++)
@@ -331,7 +332,7 @@ void describe_failed(struct engine *e, const struct task *t, const struct failur
     json_number(to, "line", why->line);
     json_key(to, "stderr");
     if (why->node != NOWHERE)
-        text_json(to, e->procs[why->node].tail.data, e->procs[why->node].tail.len);
+        text_json(to, e->procs[why->lane].tail.data, e->procs[why->lane].tail.len);
     else
         buf_adds(to, "\"\"");
     json_accounts(e, t, false, to);

@@ -16,6 +16,7 @@
 enum {
     DEFAULT_TIMEOUT_MS = 5 * 60 * 1000,
     DEFAULT_ROUNDS = 1000,
+    MOST_JOBS = 1024,
     DEFAULT_EPOCH = 256 << 10,
     EPOCH_PER_NODE = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
 };
@@ -46,6 +47,29 @@ void problem(struct problems *p, const struct flow *f, int line, const char *for
     text_escape(&p->text, text, strlen(text));
     buf_addc(&p->text, '\n');
     p->count++;
+}
+
+size_t flow_lane(const struct flow *f, size_t node, size_t copy)
+{
+    return copy == 0 ? node : f->nodes[node].more_lanes + copy - 1;
+}
+
+struct node *flow_node(const struct flow *f, size_t lane)
+{
+    return &f->nodes[f->lane_node[lane]];
+}
+
+static void number_lanes(struct flow *f)
+{
+    f->nlanes = f->nnodes;
+    for (size_t i = 0; i < f->nnodes; i++) {
+        f->nodes[i].more_lanes = f->nlanes;
+        f->nlanes += f->nodes[i].jobs - 1;
+    }
+    f->lane_node = xcalloc(f->nlanes, sizeof *f->lane_node);
+    for (size_t i = 0; i < f->nnodes; i++)
+        for (size_t copy = 0; copy < f->nodes[i].jobs; copy++)
+            f->lane_node[flow_lane(f, i, copy)] = i;
 }
 
 const char *flow_tag(const struct flow *f, size_t dest)
@@ -220,12 +244,18 @@ static void parse_attribute(struct flow *f, struct problems *p, struct node *nod
     else if (strncmp(word, "timeout=", 8) == 0) {
         if (!text_duration(word + 8, &node->timeout_ms))
             problem(p, f, node->line, "%s: not a duration; write timeout=30s", word);
+    } else if (strncmp(word, "jobs=", 5) == 0) {
+        long jobs = 1;
+        if (!text_number(word + 5, 1, MOST_JOBS, &jobs))
+            problem(p, f, node->line, "%s: not a number of copies; write jobs=4", word);
+        node->jobs = (size_t)jobs;
     } else if (strncmp(word, "ok=", 3) == 0) {
         if (!parse_ok(node, word + 3))
             problem(p, f, node->line, "%s: not exit statuses; write ok=0,1", word);
     } else
         problem(p, f, node->line,
-                "[%s]: no such attribute; there are stateless, map, timeout=30s, ok=0,1", word);
+                "[%s]: no such attribute; there are stateless, map, jobs=4, timeout=30s, ok=0,1",
+                word);
 }
 
 static void check_tag(struct flow *f, struct problems *p, int line, const char *tag)
@@ -259,7 +289,7 @@ static void parse_node(struct flow *f, struct problems *p, const struct words *w
     f->nodes = xrealloc(f->nodes, f->nnodes + 1, sizeof *f->nodes);
     struct node *node = &f->nodes[f->nnodes++];
     *node = (struct node){
-        .tag = xstrdup(w->list[0].text), .line = w->line, .timeout_ms = -1, .ok = {1}};
+        .tag = xstrdup(w->list[0].text), .line = w->line, .jobs = 1, .timeout_ms = -1, .ok = {1}};
     check_tag(f, p, w->line, node->tag);
     size_t i = 1;
     if (is_op(w, i, "[")) {
@@ -287,6 +317,9 @@ static void parse_node(struct flow *f, struct problems *p, const struct words *w
     if (node->timeout_ms < 0)
         node->timeout_ms = node->kind == NODE_FILTER ? DEFAULT_TIMEOUT_MS : 0;
     parse_command(f, p, node, w, i < w->n ? i + 1 : i);
+    if (node->kind == NODE_COMMAND && node->jobs > 1 && !node->stateless)
+        problem(p, f, w->line, "copies cannot share a whole file; write %s [stateless jobs=%zu]",
+                node->tag, node->jobs);
     if (node->kind == NODE_COMMAND && node->nnext > 1)
         problem(p, f, w->line, "what a | command prints goes to %s alone; take %s away, or use :",
                 node->next_tags[0], node->next_tags[1]);
@@ -431,6 +464,7 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
     struct words w;
     if (memchr(text, '\0', len)) {
         problem(problems, f, 0, "is not text: it holds a NUL byte");
+        number_lanes(f);
         return f;
     }
     while (scan_line(&s, &w)) {
@@ -444,6 +478,7 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
     check_duplicates(f, problems);
     for (size_t i = 0; i < f->nnodes; i++)
         check_next(f, problems, &f->nodes[i], i);
+    number_lanes(f);
     f->start = find(f, "start");
     if (f->start == SIZE_MAX)
         problem(problems, f, 0, "start is missing; write start -> TAG... : COMMAND");
@@ -467,6 +502,7 @@ void flow_free(struct flow *f)
         free(f->sinks[i].tag);
         free(f->sinks[i].file);
     }
+    free(f->lane_node);
     free(f->nodes);
     free(f->sinks);
     free(f->path);

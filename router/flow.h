@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A flow, parsed and checked as far as its text goes; tl-flow(5) describes the language.
- * Destinations are numbered through: node i is i, sink i is nnodes + i.
+ * Destinations are numbered through: node i is i, sink i is nnodes + i. A lane is one process of a
+ * node: lane i is the first of node i, the further ones of nodes with jobs=N come behind nnodes.
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -27,6 +28,8 @@ struct node {
     size_t nnext;
     bool stateless, map; /* promised, by attribute or by the answer to hello */
     bool card;           /* says how many lines came out for each; by the answer to hello */
+    size_t jobs;         /* copies that share the work */
+    size_t more_lanes;   /* lane of the second copy; the third is behind it */
     long timeout_ms;     /* for the answer to a fence; 0: none */
     uint8_t ok[256 / 8]; /* exit statuses that are success */
 };
@@ -45,7 +48,9 @@ struct flow {
     size_t nnodes;
     struct sink *sinks;
     size_t nsinks;
-    size_t start; /* destination of the input */
+    size_t start;      /* destination of the input */
+    size_t *lane_node; /* of a lane, the node */
+    size_t nlanes;
     size_t max_line, epoch;
     long max_rounds;
     enum order_rule order;
@@ -65,6 +70,10 @@ void problem(struct problems *p, const struct flow *f, int line, const char *for
  * none, but may be freed either way. path is for messages. */
 struct flow *flow_parse(const char *path, const char *text, size_t len, struct problems *problems);
 void flow_free(struct flow *f);
+
+/* Lane copy (from 0) of a node, and the node of a lane. */
+size_t flow_lane(const struct flow *f, size_t node, size_t copy);
+struct node *flow_node(const struct flow *f, size_t lane);
 
 /* The tag of a destination. */
 const char *flow_tag(const struct flow *f, size_t dest);

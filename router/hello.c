@@ -17,7 +17,7 @@ enum { MOST_EVENTS = 64, MOST_ANSWER = 4096 };
 /* Take the answer to hello out of what the filter printed; false: it is not all there yet. */
 static bool take_hello(struct engine *e, size_t node, struct buf *in)
 {
-    struct node *def = &e->flow->nodes[node];
+    struct node *def = flow_node(e->flow, node);
     char *nl = in->len ? memchr(in->data, '\n', in->len) : NULL;
     if (!nl)
         return false;
@@ -85,8 +85,8 @@ static void greet_event(struct engine *e, const struct epoll_event *ev, struct b
 
 static size_t ungreeted(const struct engine *e)
 {
-    for (size_t i = 0; i < e->flow->nnodes; i++)
-        if (e->flow->nodes[i].kind == NODE_FILTER && !e->links[i].greeted)
+    for (size_t i = 0; i < e->flow->nlanes; i++)
+        if (flow_node(e->flow, i)->kind == NODE_FILTER && !e->links[i].greeted)
             return i;
     return NOWHERE;
 }
@@ -94,7 +94,7 @@ static size_t ungreeted(const struct engine *e)
 /* A filter that ends now has failed; what it said is passed on first. */
 static void check_ended(struct engine *e)
 {
-    for (size_t i = 0; i < e->flow->nnodes && !e->failed.status; i++) {
+    for (size_t i = 0; i < e->flow->nlanes && !e->failed.status; i++) {
         struct link *l = &e->links[i];
         if (!proc_reap(&e->procs[i]))
             continue;
@@ -107,7 +107,7 @@ static void check_ended(struct engine *e)
 /* Wait for all answers to hello. */
 static void hello_all(struct engine *e)
 {
-    struct buf *in = xcalloc(e->flow->nnodes, sizeof *in);
+    struct buf *in = xcalloc(e->flow->nlanes, sizeof *in);
     long until = engine_now_ms() + HELLO_SECONDS * 1000;
     size_t node;
     while (!e->failed.status && (node = ungreeted(e)) != NOWHERE) {
@@ -124,17 +124,26 @@ static void hello_all(struct engine *e)
             greet_event(e, &events[i], in);
         check_ended(e);
     }
-    for (size_t i = 0; i < e->flow->nnodes; i++)
+    for (size_t i = 0; i < e->flow->nlanes; i++)
         buf_free(&in[i]);
     free(in);
+}
+
+/* Copies share the work of a node only if each line stands for itself. */
+static void check_copies(struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes && !e->failed.status; i++)
+        if (e->flow->nodes[i].jobs > 1 && !e->flow->nodes[i].stateless)
+            engine_fail(e, EX_CONFIG, i,
+                        "jobs= is for commands that are stateless; write stateless too if it is");
 }
 
 bool engine_start(struct engine *e)
 {
     static const char hello[] = CONTROL_HELLO "\n";
-    for (size_t i = 0; i < e->flow->nnodes && !e->failed.status; i++) {
+    for (size_t i = 0; i < e->flow->nlanes && !e->failed.status; i++) {
         e->links[i].greeted = false;
-        if (e->flow->nodes[i].kind == NODE_COMMAND)
+        if (flow_node(e->flow, i)->kind == NODE_COMMAND)
             continue;
         node_start(e, i);
         if (!e->failed.status && write(e->procs[i].in, hello, sizeof hello - 1) < 0 &&
@@ -142,6 +151,7 @@ bool engine_start(struct engine *e)
             engine_fail(e, EX_OSERR, i, strerror(errno)); /* EPIPE: its end will be told */
     }
     hello_all(e);
+    check_copies(e);
     if (e->failed.status)
         return false;
     graph_order(e->graph);

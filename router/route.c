@@ -77,17 +77,23 @@ static void hash_ways(struct source *s)
     }
 }
 
+/* Whose lines these are. */
+size_t source_stage(const struct core *c, const struct source *s)
+{
+    const struct flow *f = c->flow;
+    return s->index < f->nlanes ? c->graph->stage_of[f->lane_node[s->index]] : STAGE_INPUT;
+}
+
 void source_init(struct core *c, struct source *s, size_t index, bool tagged)
 {
     const struct flow *f = c->flow;
     *s = (struct source){.index = index, .tagged = tagged, .stop = SIZE_MAX};
-    s->track =
-        c->graph->stages[index < f->nnodes ? c->graph->stage_of[index] : STAGE_INPUT].track_out;
-    if (index < f->nnodes) {
-        const struct node *n = &f->nodes[index];
+    s->track = c->graph->stages[source_stage(c, s)].track_out;
+    if (index < f->nlanes) {
+        const struct node *n = flow_node(f, index);
         add_way(c, s, n->tag, n->next[0]); /* the tag was left as it was */
         for (size_t i = 0; i < n->nnext; i++)
-            if (n->next[i] != index)
+            if (n->next[i] != f->lane_node[index])
                 add_way(c, s, n->next_tags[i], n->next[i]);
     } else if (tagged) {
         for (size_t d = 0; d < f->nnodes + f->nsinks; d++)
@@ -151,7 +157,7 @@ static struct job *job_of(const struct core *c, const struct source *s)
     if (s == &c->input)
         return c->reading;
     const struct node_state *n = &c->nodes[s->index];
-    return n->first ? n->first->epoch->job : n->job; /* a whole-file command prints when it likes */
+    return n->first ? n->first->job : n->job; /* a whole-file command prints when it likes */
 }
 
 /* line: its first byte; text: behind the tag; end: behind the newline. s->scanned must say how far

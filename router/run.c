@@ -115,11 +115,12 @@ void engine_fail(struct engine *e, int status, size_t node, const char *text)
 {
     if (e->core) {
         const struct run *run = node == NOWHERE ? NULL : e->core->nodes[node].first;
-        struct job *job = run ? run->epoch->job : NULL;
+        struct job *job = run ? run->job : NULL;
         core_fail(e->core, status, node, job, "%s", text);
     } else if (!e->failed.status) {
         e->failed.status = status;
-        e->failed.node = node;
+        e->failed.node = node == NOWHERE ? NOWHERE : e->flow->lane_node[node];
+        e->failed.lane = node;
         buf_adds(&e->failed.text, text);
     }
 }
@@ -147,7 +148,7 @@ static size_t pipe_size(const struct flow *f)
         tl_die(EX_USAGE, "TAGLINE_PIPE_SIZE: \"%s\" is not a size", wish);
     if (wish)
         return size;
-    while (size > PIPE_LEAST && size * 2 * f->nnodes > PIPE_BUDGET)
+    while (size > PIPE_LEAST && size * 2 * f->nlanes > PIPE_BUDGET)
         size /= 2;
     return size > PIPE_LEAST ? size : 0;
 }
@@ -168,9 +169,9 @@ struct engine *engine_new(struct flow *flow, struct graph *graph, bool tagged, i
     struct engine *e = xcalloc(1, sizeof *e);
     sigset_t set;
     *e = (struct engine){.flow = flow, .graph = graph, .tagged = tagged, .request = request};
-    e->procs = xcalloc(flow->nnodes, sizeof *e->procs);
-    e->links = xcalloc(flow->nnodes, sizeof *e->links);
-    for (size_t i = 0; i < flow->nnodes; i++)
+    e->procs = xcalloc(flow->nlanes, sizeof *e->procs);
+    e->links = xcalloc(flow->nlanes, sizeof *e->links);
+    for (size_t i = 0; i < flow->nlanes; i++)
         e->procs[i] = (struct proc){.in = -1, .out = -1, .err = -1};
     e->pipe = pipe_size(flow);
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -199,7 +200,7 @@ void engine_ignore_request(struct engine *e)
 
 void engine_stop(struct engine *e, int grace_ms)
 {
-    for (size_t i = 0; i < e->flow->nnodes; i++) {
+    for (size_t i = 0; i < e->flow->nlanes; i++) {
         struct proc *p = &e->procs[i];
         if (p->in >= 0)
             engine_drop(e, &p->in);
@@ -208,7 +209,7 @@ void engine_stop(struct engine *e, int grace_ms)
         if (p->err >= 0)
             engine_unwatch(e, p->err);
     }
-    proc_stop(e->procs, e->flow->nnodes, grace_ms);
+    proc_stop(e->procs, e->flow->nlanes, grace_ms);
     if (e->core)
         core_free(e->core);
     e->core = NULL;

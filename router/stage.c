@@ -24,6 +24,7 @@ void epoch_free(struct core *c, struct epoch *e)
     free(e->orders);
     free(e->waiting);
     free(e->end_ids);
+    free(e->lane_lines);
     free(e);
 }
 
@@ -66,22 +67,34 @@ static void trace(struct job *job, size_t from, size_t to, uint32_t lines)
     job->hops[job->nhops++] = (struct hop){from, to, lines};
 }
 
+/* The input first, then nodes in the order of the flow, the copies of one together. */
+size_t source_rank(const struct core *c, size_t lane)
+{
+    const struct flow *f = c->flow;
+    if (lane >= f->nlanes)
+        return 0;
+    size_t node = f->lane_node[lane];
+    size_t copy = lane == node ? 0 : lane - f->nodes[node].more_lanes + 1;
+    return (node + 1) << 16 | copy;
+}
+
 void epoch_deliver(struct core *c, struct epoch *e, struct source *s, uint32_t round)
 {
     const struct graph *g = c->graph;
-    size_t from = s->index < c->flow->nnodes ? g->stage_of[s->index] : STAGE_INPUT;
+    size_t from = source_stage(c, s);
+    size_t rank = source_rank(c, s->index);
     for (size_t i = 0; i < s->nslots; i++) {
         struct batch *b = s->slots[i].open;
         size_t dest = s->slots[i].dest;
         if (!b)
             continue;
         s->slots[i].open = NULL;
-        b->source = s->index < c->flow->nnodes ? s->index + 1 : 0;
+        b->source = rank;
         b->round = round;
         b->counted = b->bytes.len;
         c->inflight += b->counted;
         if (e->traced)
-            trace(e->job, s->index, dest, b->lines);
+            trace(e->job, rank ? c->flow->lane_node[s->index] : c->flow->nnodes, dest, b->lines);
         bool inside = from != STAGE_INPUT && graph_stage(g, dest) == from;
         struct batch **list = inside ? &c->nodes[dest].pending : &e->in[dest];
         while (*list)
@@ -122,8 +135,12 @@ static bool enter_node(struct core *c, struct epoch *e, size_t node)
         return false;
     }
     bool whole_file = def->kind == NODE_COMMAND && !def->stateless;
-    run_give(c, e, node, lines, e->last && (whole_file || def->kind == NODE_FILTER));
-    return !whole_file || e->last;
+    uint32_t answers =
+        run_give(c, e, node, lines, e->last && (whole_file || def->kind == NODE_FILTER));
+    if (whole_file && !e->last)
+        return false;
+    e->waiting[c->graph->stage_of[node]] = answers;
+    return true;
 }
 
 /* One round of a cycle: every node with lines gets them. */
@@ -138,8 +155,7 @@ static void round_lines(struct core *c, size_t stage)
         struct batch *lines = batch_merge(c, now->now, st->nodes[i], n->pending);
         n->pending = NULL;
         n->ended = false;
-        now->running++;
-        run_give(c, now->now, st->nodes[i], lines, false);
+        now->running += run_give(c, now->now, st->nodes[i], lines, false);
     }
 }
 
@@ -153,8 +169,7 @@ static void round_ends(struct core *c, size_t stage)
         if (n->ended || c->flow->nodes[st->nodes[i]].stateless)
             continue;
         n->ended = true;
-        now->running++;
-        run_give(c, now->now, st->nodes[i], NULL, true);
+        now->running += run_give(c, now->now, st->nodes[i], NULL, true);
     }
 }
 

@@ -519,7 +519,10 @@ def flow_text(flow, r):
         lines.append(f"set order {flow.order}")
     text = []
     for node in flow.nodes:
-        attributes = f" [{' '.join(node.op.attributes)}]" if node.op.attributes else ""
+        words = list(node.op.attributes)
+        if node.stateless and not getattr(node.op, "fickle", False) and r.random() < 0.3:
+            words.append(f"jobs={r.randint(2, 4)}")  # copies change nothing that can be seen
+        attributes = f" [{' '.join(words)}]" if words else ""
         gap = r.choice([" ", "  ", " \\\n    "])
         command = " ".join(quote(r, w) for w in node.op.words)
         mark = "|" if node.op.plain else ":"

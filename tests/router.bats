@@ -784,3 +784,17 @@ END
     is '[.id, .status]' '[2,0]'
     end_worker
 }
+
+@test "router: copies of a stateless node give what one gives, and others are refused" {
+    flow one.flow <<<$'start -> a end : tl-match a=[13579]$\na -> end : tl-prefix "odd "'
+    flow copies.flow <<<$'start [jobs=3] -> a end : tl-match a=[13579]$\na [jobs=2] -> end : tl-prefix "odd "'
+    seq 20000 >numbers
+    tl-router one.flow numbers >expected
+    tl-router copies.flow numbers | cmp - expected
+    flow held.flow <<<'start [jobs=2] -> end : tl-count'
+    run tl-router held.flow numbers
+    assert_failure 78
+    assert_output --partial "held.flow:1: start: jobs= is for commands that are stateless"
+    flow mute.flow <<<$'start [stateless jobs=2] -> a end : cat\na -> end : cat'
+    seq 20000 | tl-router mute.flow | cmp - numbers
+}
