@@ -23,7 +23,7 @@ programs() {
 
 # The words behind .It Fl: "-x" and "--long" one a line. A long option's argument may have any name.
 manual_options() {
-    awk '/^\.It Fl / { for (i = 3; i <= NF && $i != "Ar"; i++)
+    awk '/^\.It Fl / { for (i = 3; i <= NF && $i !~ /^(Ar|Cm)$/; i++)
         if ($i != "Fl" && $i != "," && $i != "|" && $i != "Ns") print "-" $i }' "$1" | sort -u
 }
 
