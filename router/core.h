@@ -156,6 +156,7 @@ struct stage_state {
 
 struct failure {
     int status;      /* 0: none */
+    int error;       /* errno, or 0 */
     struct job *job; /* at fault, or NULL */
     size_t node;     /* NOWHERE: the input */
     size_t lane;     /* of the node */

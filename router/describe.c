@@ -330,6 +330,7 @@ void describe_failed(struct engine *e, const struct task *t, const struct failur
     text_json(to, why->text.data, why->text.len);
     json_string(to, "node", why->node == NOWHERE ? "" : e->flow->nodes[why->node].tag);
     json_number(to, "line", why->line);
+    json_number(to, "errno", (uint64_t)why->error);
     json_key(to, "stderr");
     if (why->node != NOWHERE)
         text_json(to, e->procs[why->lane].tail.data, e->procs[why->lane].tail.len);

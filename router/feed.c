@@ -33,7 +33,7 @@ static void fail_open(struct engine *e, struct task *t)
                  : errno == EACCES || errno == EPERM ? EX_NOPERM
                                                      : EX_OSERR;
     snprintf(text, sizeof text, "%.400s: %s", t->path, strerror(errno));
-    engine_fail_task(e, status, t->job, text);
+    engine_fail_task(e, status, errno, t->job, text);
 }
 
 /* Open the task's input, and begin its job. A task that cannot be opened waits for those before it,
@@ -89,7 +89,7 @@ static void read_input(struct engine *e, struct task *t)
     } else if (errno != EINTR && errno != EAGAIN) {
         char text[512];
         snprintf(text, sizeof text, "%.400s: %s", t->path, strerror(errno));
-        engine_fail_task(e, EX_IOERR, t->job, text);
+        engine_fail_task(e, EX_IOERR, errno, t->job, text);
     }
 }
 

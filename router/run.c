@@ -126,10 +126,11 @@ void engine_fail(struct engine *e, int status, size_t node, const char *text)
 }
 
 /* A failure of one task's files, not of a node. */
-void engine_fail_task(struct engine *e, int status, struct job *job, const char *text)
+void engine_fail_task(struct engine *e, int status, int error, struct job *job, const char *text)
 {
     core_fail(e->core, status, NOWHERE, job, "%s", text);
     e->core->failure.line = 0;
+    e->core->failure.error = error;
 }
 
 const struct failure *engine_failure(const struct engine *e)
@@ -285,7 +286,7 @@ static void pump_outputs(struct engine *e)
             signal(SIGPIPE, SIG_DFL);
             raise(SIGPIPE); /* the reader has had enough: end as others do */
         }
-        engine_fail_task(e, EX_IOERR, failed ? failed->job : NULL, buf_str(&why));
+        engine_fail_task(e, EX_IOERR, errno, failed ? failed->job : NULL, buf_str(&why));
     }
     watch_stdout(e, w == WROTE_BLOCKED);
     buf_free(&why);

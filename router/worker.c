@@ -114,7 +114,7 @@ static void answer_done(struct worker *w, struct task *t)
             w->told = now;
         say(&b);
     } else {
-        struct failure f = {.status = EX_IOERR, .node = NOWHERE, .text = why};
+        struct failure f = {.status = EX_IOERR, .error = errno, .node = NOWHERE, .text = why};
         answer_failed(w, t, &f);
     }
     core_forget(e->core, t->job);

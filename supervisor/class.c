@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <string.h>
 
 enum outcome class_of(int status)
 {
@@ -40,16 +39,6 @@ bool class_storm(int error)
 {
     for (size_t i = 0; i < sizeof storms / sizeof *storms; i++)
         if (storms[i] == error)
-            return true;
-    return false;
-}
-
-bool class_storm_text(const char *text)
-{
-    for (size_t i = 0; i < sizeof storms / sizeof *storms; i++)
-        /* An input that cannot be read says EIO too; whether the system is ill, a probe must tell.
-         */
-        if (storms[i] != EIO && strstr(text, strerror(storms[i])))
             return true;
     return false;
 }

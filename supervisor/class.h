@@ -17,8 +17,6 @@ const char *class_name(enum outcome outcome);
 
 /* Is it an error that says nothing about a file but that the system is in trouble? */
 bool class_storm(int error);
-/* The same of an error that was reported as text, which ends with that of strerror. */
-bool class_storm_text(const char *text);
 
 /* Milliseconds before run number run + 1: doubles from least to most, then less up to a half by
  * chance (any number), so that files that failed together do not come back together. */

@@ -14,6 +14,7 @@ enum job_end {
 /* What is to be said of a run that went wrong. */
 struct fault {
     int status;
+    int number; /* errno, or 0 */
     int64_t line;
     char *error, *node, *errors; /* owned; NULL where there is nothing to say */
 };

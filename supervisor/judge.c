@@ -50,7 +50,8 @@ static bool is_storm(struct super *s, const struct fault *f)
 {
     if (f->status != EX_OSERR && f->status != EX_CANTCREAT && f->status != EX_IOERR)
         return false;
-    return (f->error && class_storm_text(f->error)) ||
+    /* An input that cannot be read says EIO too; whether the system is ill, a probe must tell. */
+    return (f->number != EIO && class_storm(f->number)) ||
            (store_probe(&s->store) != 0 && class_storm(errno));
 }
 
@@ -122,6 +123,7 @@ static void on_answer(void *arg, struct worker *w, struct job *j, struct reply *
         return;
     }
     job_fault(j, reply->status, reply->error, reply->node, reply->line, reply->errors);
+    j->fault.number = reply->number;
     judge(s, j);
 }
 

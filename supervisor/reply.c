@@ -100,6 +100,7 @@ static bool read_job(struct reply *r, const json_t *answer, const char **why)
     r->lines = number_of(answer, "lines", 0);
     r->bytes = number_of(answer, "bytes", 0);
     r->line = number_of(answer, "line", 0);
+    r->number = (int)number_of(answer, "errno", 0);
     r->seconds = json_number_value(json_object_get(answer, "seconds"));
     read_nodes(r, json_object_get(answer, "nodes"));
     read_trace(r, json_object_get(answer, "trace"));

@@ -25,6 +25,7 @@ struct reply {
     int64_t id;
     int status;
     int64_t lines, bytes, line;
+    int number; /* errno of the failure, or 0 */
     double seconds;
     char *error, *node, *errors; /* "" where not said; errors: last lines of standard error */
     struct reply_node *nodes;
