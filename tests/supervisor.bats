@@ -359,7 +359,7 @@ END
 
 @test "a taken name in failed gets a version, its reason too" {
     flow undeclared.flow <<'END'
-start -> end : awk 'BEGIN { FS = OFS = "\t" } /^!/ { print; fflush(); next } { print "nowhere", $2 }'
+start -> end : gawk 'BEGIN { FS = OFS = "\t" } /^!/ { print; fflush(); next } { print "nowhere", $2 }'
 END
     drop bad one
     run -65 once
@@ -374,7 +374,7 @@ END
 
 @test "a filter that lies about a fence: failed with status 70" {
     flow liar.flow <<'END'
-start -> end : awk '/^!hello/ { print; fflush(); next } /^!/ { print "!fence 4711"; fflush(); next } { print }'
+start -> end : gawk '/^!hello/ { print; fflush(); next } /^!/ { print "!fence 4711"; fflush(); next } { print }'
 END
     drop file
     run -65 once
