@@ -213,11 +213,13 @@ int main(int argc, char **argv)
     if (o.once) {
         show_once(f, &o, &mask);
     } else {
-        const struct view *view = o.json ? &view_json : &view_plain;
-        if (!o.json && isatty(STDOUT_FILENO) && view_screen.begin(o.queue))
-            view = &view_screen;
-        else if (!view->begin(o.queue))
-            return EX_UNAVAILABLE;
+        const struct view *view = o.json                  ? &view_json
+                                  : isatty(STDOUT_FILENO) ? &view_screen
+                                                          : &view_plain;
+        if (!view->begin(o.queue)) {
+            view = &view_plain; /* a terminal that knows no screens can still show lines */
+            view->begin(o.queue);
+        }
         show(f, view, &mask);
     }
     feed_close(f);

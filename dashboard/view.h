@@ -18,7 +18,7 @@ struct moment {
 enum { VIEW_STALE = 3 };
 
 struct view {
-    /* False: this view cannot be had here (no such terminal). */
+    /* False: this view cannot be had here (no such terminal); lines always can. */
     bool (*begin)(const char *queue);
     /* news: the model did not know it before. */
     void (*record)(const struct model *m, const struct record *r, bool news, double now);

@@ -213,6 +213,7 @@ number_of() {
     for word in $(sed -n '/^The attributes/,/^\.Ss/s/^\.It Cm \([a-z]*\).*/\1/p' "$ROOT/router/tl-flow.5"); do
         case $word in
         timeout) word=timeout=1s ;;
+        jobs) word=jobs=2 ;;
         ok) word=ok=0 ;;
         esac
         printf 'start [%s] -> end : tl-upper\n' "$word" >f.flow
