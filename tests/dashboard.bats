@@ -424,7 +424,8 @@ on_screen() {
          '{"v":1,"type":"error","time":1,"node":"warn","text":"tl-match: broken"}'
     wait_until 5 said broken
     # In the examples the stream that was just recorded stands for the one that goes on.
-    mandoc -O width=200 "$ROOT/dashboard/tagline-metrics.5" | col -bx | sed -n '/^EXAMPLES/,/^SEE ALSO/s/^           //p' \
+    mandoc -T ascii -O width=200 "$ROOT/dashboard/tagline-metrics.5" | sed 's/.\x08//g' | expand |
+        sed -n '/^EXAMPLES/,/^SEE ALSO/s/^           //p' \
         >"$BATS_TEST_TMPDIR/examples"
     run -0 grep -c '^\$ ' "$BATS_TEST_TMPDIR/examples"
     assert_output 5
