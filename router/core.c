@@ -2,7 +2,6 @@
 /* The core's life, and its doors: bytes to and from nodes. */
 #include "core.h"
 #include "contract.h"
-#include "text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -98,7 +97,7 @@ void core_fail(struct core *c, int status, size_t node, struct job *job, const c
     c->failure.job = job;
     if (node == NOWHERE && job)
         c->failure.line = job->input.lines + c->input.lines + 1;
-    text_escape(&c->failure.text, text, strlen(text));
+    buf_adds(&c->failure.text, text);
     if (node == NOWHERE)
         return;
     const struct run *run = c->nodes[node].first;

@@ -346,5 +346,5 @@ void describe_failure(const struct flow *f, const struct failure *why, struct bu
         buf_addf(to, "%s: ", f->nodes[why->node].tag);
     if (why->line)
         buf_addf(to, "input line %" PRIu64 ": ", why->line);
-    buf_add(to, why->text.data, why->text.len);
+    text_escape(to, why->text.data, why->text.len);
 }

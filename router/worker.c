@@ -109,7 +109,8 @@ static void answer_done(struct worker *w, struct task *t)
     struct buf b = {0}, why = {0};
     double now = now_seconds();
     if (out_finish(&t->out, &why)) {
-        /* Reading /proc is dear: once a second will do, but the last word before a pause is told. */
+        /* Reading /proc is dear: once a second will do, but the last word before a pause is told.
+         */
         bool usage = now - w->told >= (e->tasks ? 1 : 0.1);
         describe_done(e, t, usage, &b);
         if (usage)
