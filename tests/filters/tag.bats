@@ -29,7 +29,7 @@ load common
     run cat "$BATS_TEST_TMPDIR/out"
     assert_output "$(printf 's\tone')"
     exec 5>&-
-    wait
+    wait $!
     run cat "$BATS_TEST_TMPDIR/out"
     assert_output "$(printf 's\tone\ns\thalf')"
 }

@@ -63,7 +63,7 @@ load common
     printf 's\tone\ns\thalf' >&5
     wait_until 10 grep -q one "$BATS_TEST_TMPDIR/out"
     exec 5>&-
-    wait
+    wait $!
     run cat "$BATS_TEST_TMPDIR/out"
     assert_output "$(printf 'one\nhalf')"
 }
