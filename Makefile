@@ -69,7 +69,7 @@ bench:
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	install $(INSTALL) $(DESTDIR)$(BINDIR)
 	install scripts/report $(DESTDIR)$(BINDIR)/tl-report
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
@@ -77,6 +77,7 @@ install: all
 	for m in $(MAN1); do install -m 644 $$m $(DESTDIR)$(MANDIR)/man1/tl-$$(basename $$m | sed 's/^tl-//') || exit 1; done
 	install -m 644 $(wildcard */*.3) $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(wildcard */*.5) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(wildcard */*.7) $(DESTDIR)$(MANDIR)/man7
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*TL_VERSION *"\(.*\)"/\1/p' lib/tagline.h)|' \
 	    lib/tagline.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tagline.pc
 
@@ -87,6 +88,7 @@ uninstall:
 	cd $(DESTDIR)$(MANDIR)/man1 && rm -f $(patsubst tl-tl-%,tl-%,$(addprefix tl-,$(notdir $(MAN1))))
 	cd $(DESTDIR)$(MANDIR)/man3 && rm -f $(notdir $(wildcard */*.3))
 	cd $(DESTDIR)$(MANDIR)/man5 && rm -f $(notdir $(wildcard */*.5))
+	cd $(DESTDIR)$(MANDIR)/man7 && rm -f $(notdir $(wildcard */*.7))
 
 clean:
 	rm -rf build build-*

@@ -201,10 +201,10 @@ void describe_json(const struct flow *f, struct buf *to)
 
 /* ---- accounts ---- */
 
-void describe_summary(const struct flow *f, const struct task *t, struct buf *to)
+void describe_summary(const struct flow *f, const char *name, const struct task *t, struct buf *to)
 {
     const struct job *job = t->job;
-    text_escape(to, t->path, strlen(t->path));
+    text_escape(to, name, strlen(name));
     buf_addf(to, ": in %" PRIu64 " lines %" PRIu64 " bytes", job->input.lines, job->input.bytes);
     for (size_t i = 0; i < f->nnodes; i++)
         buf_addf(to, "; %s %" PRIu64 " -> %" PRIu64, f->nodes[i].tag, job->nodes[i].lines_in,

@@ -11,8 +11,8 @@ void describe_check(const struct graph *g, struct buf *to);
 void describe_dot(const struct graph *g, struct buf *to);
 void describe_json(const struct flow *f, struct buf *to);
 
-/* The one line of --summary. */
-void describe_summary(const struct flow *f, const struct task *t, struct buf *to);
+/* The one line of --summary; name is the input's. */
+void describe_summary(const struct flow *f, const char *name, const struct task *t, struct buf *to);
 
 /* Lines of the worker (tl-router(1), WORKER), each with its newline. */
 void describe_ready(const struct graph *g, struct buf *to);

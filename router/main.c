@@ -244,7 +244,7 @@ static void finish(struct engine *e, const struct options *o, struct task *t)
         tl_die(EX_IOERR, "%s", buf_str(&b));
     }
     if (o->summary && t->job) {
-        describe_summary(e->flow, t, &b);
+        describe_summary(e->flow, called(t->path), t, &b);
         tl_warn("%s", buf_str(&b));
     }
     if (t->job)

@@ -798,3 +798,12 @@ END
     flow mute.flow <<<$'start [stateless jobs=2] -> a end : cat\na -> end : cat'
     seq 20000 | tl-router mute.flow | cmp - numbers
 }
+
+@test "router: the transcripts of its manuals are true" {
+    local page
+    for page in router/tl-router.1 router/tl-flow.5 router/tagline-performance.7; do
+        mkdir "$BATS_TEST_TMPDIR/$(basename "$page")"
+        cd "$BATS_TEST_TMPDIR/$(basename "$page")"
+        "$ROOT/tests/filters/transcript" "$ROOT/$page"
+    done
+}
