@@ -475,11 +475,19 @@ def random_flow(r, small):
         op = operation(r, names[i], ways[i], cyclic)
         if small and not op.plain and r.random() < 0.04:
             op = ByteWise(op)
+        if r.random() < 0.2:
+            share(r, op)
         nodes.append(Node(names[i], op, ways[i], {"stateless", "map"} & set(op.attributes)))
     flow = Flow(nodes, sinks)
     if len(sinks) > 1 and r.random() < 0.15:
         flow.discarded.add(sinks[-1])
     return flow
+
+
+def share(r, op):
+    """Copies of a stateless command give what one gives."""
+    if not op.fickle and (op.stateless or {"map", "stateless"} & set(op.attributes)):
+        op.attributes = (*op.attributes, f"jobs={r.choice([2, 3, 7])}")
 
 
 def returns(graph, i):
