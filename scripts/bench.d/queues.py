@@ -2,6 +2,7 @@
 """T3: many small files dropped in a folder. T7: does the cost of a unit stay the same?"""
 
 import os
+import socket
 
 import daemons
 from measure import Work
@@ -69,12 +70,28 @@ def supervised(setting, flow, folder, durability, waiting):
     argv = [setting.tool("tl-supervisor"), *once, "--durability", durability, flow, queue]
     if waiting:
         return Work(argv, folder)
+    told, env = _notified()
     return Work(
         argv,
         folder,
-        ready=lambda: os.path.exists(os.path.join(queue, "metrics")),
+        env=env,
+        ready=lambda: _is_ready(told),
         done=lambda: all(_empty(os.path.join(queue, f)) for f in ("unprocessed", "underprocess")),
     )
+
+
+def _notified():
+    """A socket as service managers have one, and the environment that names it."""
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    told.bind("")  # a name that the kernel chooses
+    return told, {**os.environ, "NOTIFY_SOCKET": "@" + told.getsockname()[1:].decode()}
+
+
+def _is_ready(told):
+    try:
+        return b"READY=1" in told.recv(4096)
+    except BlockingIOError:
+        return False
 
 
 def loop(setting, folder):
