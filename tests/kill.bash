@@ -3,8 +3,9 @@
 # kill.bash [KILLS [SEED [FILES [OPTION...]]]]: files are dropped in a queue while the supervisor, its
 # routers and their filters are killed at random moments; then the queue is drained and every result
 # compared with that of a run that nobody disturbed. OPTIONs go to tl-supervisor.
-# Prints one line: kills, files, seed; exits 1 and says what is wrong if anything is lost, doubled,
-# torn or left behind. TL_BIN: the directory with the programs.
+# Prints one line: kills, who was killed, how often while files were in work, files, seed; exits 1
+# and says what is wrong if anything is lost, doubled, torn or left behind. TL_BIN: the directory
+# with the programs.
 set -u -o pipefail
 
 KILLS=${1:-30} SEED=${2:-$RANDOM} FILES=${3:-2000}
@@ -79,6 +80,16 @@ victim() {
     echo "$pid"
 }
 
+# It has its workers, so it holds the queue and minds its signals. One that was started a moment ago
+# may still wait for an orphan of the one before to let go of the lock.
+await_workers() {
+    local deadline=$((SECONDS + 60))
+    until pgrep -P "$SUPERVISOR" >"$DIR/nobody"; do
+        ((SECONDS < deadline)) || wrong "the supervisor has no workers"
+        sleep 0.02
+    done
+}
+
 check() {
     local left
     left=$(find "$QUEUE/unprocessed" "$QUEUE/underprocess" "$QUEUE/failed" "$QUEUE/.tagline/work" \
@@ -98,21 +109,36 @@ tl-supervisor --once --settle 0 --durability process "$DIR/flow" "$DIR/undisturb
 ledger "$DIR/undisturbed" >"$DIR/before"
 
 start "$@"
-for ((kills = 0; kills < KILLS; kills++)); do
+declare -A killed=([supervisor]=0 [router]=0 [filter]=0)
+kills=0 busy=0
+while ((kills < KILLS)); do
     drop_some
     sleep "0.$(printf %03d $((RANDOM % 250)))" # the moment is what is random here
     pid=$(victim)
+    in_work=$(find "$QUEUE" -path '*/underprocess/*' -print -quit)
+    name=$(cat "/proc/$pid/comm" 2>"$DIR/nobody")
     kill -KILL "$pid" 2>"$DIR/nobody" || continue # it ended by itself
+    kills=$((kills + 1))
+    [[ -z $in_work ]] || busy=$((busy + 1))
+    case $name in
+    tl-supervisor | tl-router) name=${name#tl-} ;;
+    *) name=filter ;;
+    esac
+    killed[$name]=$((killed[$name] + 1))
     if [[ $pid == "$SUPERVISOR" ]]; then
         wait "$SUPERVISOR" 2>"$DIR/nobody"
         start "$@"
     fi
 done
 drop_some
+await_workers
 kill -TERM "$SUPERVISOR"
 wait "$SUPERVISOR" || wrong "TERM: exit status $?"
 SUPERVISOR=
 tl-supervisor --once --settle 0 --backoff 10ms..50ms --retries 100 "$@" "$DIR/flow" "$QUEUE" 2>>"$LOG" ||
     wrong "the last run failed"
 check
-echo "kill.bash: $KILLS kills, $FILES files, seed $SEED: nothing lost, doubled or torn"
+((busy > 0)) || wrong "no file was in work at any kill: this says nothing"
+echo "kill.bash: $kills kills (supervisor ${killed[supervisor]}, router ${killed[router]}," \
+    "filter ${killed[filter]}; $busy while files were in work), $FILES files, seed $SEED:" \
+    "nothing lost, doubled or torn"
