@@ -18,6 +18,8 @@ DIR=$(mktemp -d "${TMPDIR:-/tmp}/tl-kill.XXXXXX")
 QUEUE=$DIR/queue
 LOG=$DIR/log
 SUPERVISOR=
+declare -A killed=([supervisor]=0 [router]=0 [filter]=0)
+kills=0 busy=0
 
 finish() {
     [[ -z $SUPERVISOR ]] || kill -KILL "$SUPERVISOR" 2>"$DIR/nobody"
@@ -80,6 +82,25 @@ victim() {
     echo "$pid"
 }
 
+# Kill one of them, and start the supervisor again if it was that.
+strike() {
+    local pid in_work name
+    pid=$(victim)
+    in_work=$(find "$QUEUE/underprocess" -type f -print -quit 2>"$DIR/nobody")
+    name=$(cat "/proc/$pid/comm" 2>"$DIR/nobody")
+    kill -KILL "$pid" 2>"$DIR/nobody" || return # it ended by itself
+    kills=$((kills + 1))
+    [[ -z $in_work ]] || busy=$((busy + 1))
+    case $name in
+    tl-supervisor | tl-router) name=${name#tl-} ;;
+    *) name=filter ;;
+    esac
+    killed[$name]=$((killed[$name] + 1))
+    [[ $pid == "$SUPERVISOR" ]] || return
+    wait "$SUPERVISOR" 2>"$DIR/nobody"
+    start "$@"
+}
+
 # It has its workers, so it holds the queue and minds its signals. One that was started a moment ago
 # may still wait for an orphan of the one before to let go of the lock.
 await_workers() {
@@ -109,26 +130,12 @@ tl-supervisor --once --settle 0 --durability process "$DIR/flow" "$DIR/undisturb
 ledger "$DIR/undisturbed" >"$DIR/before"
 
 start "$@"
-declare -A killed=([supervisor]=0 [router]=0 [filter]=0)
-kills=0 busy=0
 while ((kills < KILLS)); do
-    drop_some
-    sleep "0.$(printf %03d $((RANDOM % 250)))" # the moment is what is random here
-    pid=$(victim)
-    in_work=$(find "$QUEUE" -path '*/underprocess/*' -print -quit)
-    name=$(cat "/proc/$pid/comm" 2>"$DIR/nobody")
-    kill -KILL "$pid" 2>"$DIR/nobody" || continue # it ended by itself
-    kills=$((kills + 1))
-    [[ -z $in_work ]] || busy=$((busy + 1))
-    case $name in
-    tl-supervisor | tl-router) name=${name#tl-} ;;
-    *) name=filter ;;
-    esac
-    killed[$name]=$((killed[$name] + 1))
-    if [[ $pid == "$SUPERVISOR" ]]; then
-        wait "$SUPERVISOR" 2>"$DIR/nobody"
-        start "$@"
-    fi
+    drop_some & # so that some moments are in the middle of it
+    dropper=$!
+    sleep "0.$(printf %03d $((RANDOM % (RANDOM % 2 ? 250 : 25))))" # the moment is what is random here
+    strike "$@"
+    wait "$dropper"
 done
 drop_some
 await_workers
