@@ -4,7 +4,7 @@
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable, Optional
 
 from measure import Differs, RunFailed, Work
@@ -36,8 +36,7 @@ class Case:
     unit: str  # of amount: MB, files
     programs: list
     clean: Optional[Callable] = None
-    runs: int = 0  # 0: as many as asked for
-    facts: dict = field(default_factory=dict)
+    folder: str = ""  # where it is done, if not where the data is
 
 
 def command(*argv, results, **work):

@@ -195,7 +195,7 @@ def _names(count):
 
 def small_files(setting):
     """T3. The loop's watch overflows beyond some 16,000 files at once, silently."""
-    count = setting.pick(20000, 2000, 10)
+    count = setting.pick(20000, 1000, 10)
     names = _names(count)
     programs = [
         _tagline(setting, count, names, "process"),
@@ -213,7 +213,7 @@ def small_files(setting):
     names = _names(few)
     programs = [_tagline(setting, few, names, "power"), _loop(setting, few, names)]
     title = f"{few} files of {LINES} lines on a disk; tagline synced, the loop not"
-    yield Case("T3", title, few, "files", programs, facts={"dir": setting.disk})
+    yield Case("T3", title, few, "files", programs, folder=setting.disk)
 
 
 def _waiting(setting, count):
@@ -237,7 +237,7 @@ def growth(setting):
     """T7: MB/s, files/s and MB times nodes per second should not depend on the amount."""
     gib = 1 << 30
     sizes = setting.pick((gib >> 6, gib >> 4, gib >> 2, gib, gib << 2), (gib >> 6, gib >> 4), (4096,))
-    for size in sizes:
+    for size in filter(setting.room, sizes):
         data = setting.data("log", size)
         programs = triage_programs(setting, data)[:2]
         title = f"growth: triage of {size / (1 << 20):.0f} MiB"

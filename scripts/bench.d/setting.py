@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import subprocess
+import sys
 
 MIB = 1 << 20
 
@@ -55,10 +56,20 @@ class Setting:
             f.write(content)
         return path
 
+    def room(self, bytes_):
+        """Is there room for so much data, the results kept, those compared, and parts of them?"""
+        there = os.statvfs(self.dir)
+        if there.f_bavail * there.f_frsize >= 4 * bytes_:
+            return True
+        print(f"bench: {self.dir}: no room for {bytes_} bytes four times", file=sys.stderr)
+        return False
+
     def data(self, what, *numbers):
         """Path of generated data; the same of before if it was asked for before."""
         path = os.path.join(self.dir, "-".join(["data", what, *map(str, numbers)]))
         if not os.path.exists(path):
+            if not self.room(numbers[0]):
+                sys.exit(73)
             argv = [self.helper("generate"), what, str(self.seed), *map(str, numbers)]
             with open(path, "wb") as f:
                 subprocess.run(argv, stdout=f, check=True)
