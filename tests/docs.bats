@@ -212,7 +212,6 @@ number_of() {
     done
     for word in $(sed -n '/^The attributes/,/^\.Ss/s/^\.It Cm \([a-z]*\).*/\1/p' "$ROOT/router/tl-flow.5"); do
         case $word in
-        jobs) word=jobs=2 ;;
         timeout) word=timeout=1s ;;
         jobs) word=jobs=2 ;;
         ok) word=ok=0 ;;
