@@ -147,6 +147,7 @@ static int report_start(struct engine *e)
         tl_warn("%s", buf_str(&b));
     buf_free(&b);
     engine_stop(e, 0);
+    engine_free(e);
     return status;
 }
 
@@ -262,6 +263,7 @@ static int run(struct flow *f, struct graph *g, const struct options *o, char **
     check_order(g);
     if (f->order == ORDER_LINE && !graph_line_order(g)) {
         engine_stop(e, STOP_GRACE_MS);
+        engine_free(e);
         return EX_CONFIG;
     }
     e->one_by_one = true;
