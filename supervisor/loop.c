@@ -14,7 +14,7 @@
 
 enum { SECOND = 1000 };
 
-static int open_signals(void)
+int loop_signals(void)
 {
     static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     sigset_t set;
@@ -158,11 +158,10 @@ static bool turn(struct super *s)
     return more || (publish_pending(&s->publish) && s->hold != HOLD_STORM);
 }
 
-int loop_run(struct super *s)
+int loop_run(struct super *s, int signals)
 {
     enum { FIXED = 2 };
     struct pollfd *polls = xcalloc(FIXED + 2 * s->pool.n, sizeof *polls);
-    int signals = open_signals();
     bool more = true;
     adopt_begin(s);
     while (s->state != SUPER_STOPPED) {

@@ -193,8 +193,9 @@ int main(int argc, char **argv)
 {
     static struct super s;
     read_options(&s.opt, argc, argv);
+    int signals = loop_signals();
     start(&s);
-    int status = loop_run(&s);
+    int status = loop_run(&s, signals);
     tl_warn("stopped: %" PRId64 " files processed, %" PRId64 " failed", s.accounts.processed,
             s.accounts.failed);
     stop(&s);

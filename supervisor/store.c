@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,14 @@ static void check_folders(const struct store *s)
     }
 }
 
+/* Signals wait for the loop, but whoever waits for the lock holds nothing and can go at once. */
+static bool told_to_end(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 /* Workers hold the lock too, through the open file that they inherit. */
 static void take_lock(struct store *s)
 {
@@ -75,6 +84,10 @@ static void take_lock(struct store *s)
         if (tries == STORE_LOCK_SECONDS * 20)
             tl_die(EX_TEMPFAIL, "%s: another supervisor, or a worker of one, is at work here",
                    s->path);
+        if (told_to_end()) {
+            tl_warn("stop: told to while waiting for the lock");
+            exit(EX_OK);
+        }
         poll(NULL, 0, 50); /* a lock that an orphan lets go of tells nobody */
     }
 }

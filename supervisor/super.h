@@ -123,6 +123,8 @@ void adopt_cancel(struct super *s);
 long long adopt_next(const struct super *s);
 
 /* loop.c: runs until the end; the exit status. */
-int loop_run(struct super *s);
+int loop_run(struct super *s, int signals);
+/* From now on signals wait for the loop, also those that come during start-up; the descriptor. */
+int loop_signals(void);
 
 #endif

@@ -69,6 +69,11 @@ processed() { [[ -e $Q/processed/$1 ]]; }
 failed() { [[ -e $Q/failed/$1.reason ]]; }
 reason() { jq -r "$2" "$Q/failed/$1.reason"; }
 workers() { pgrep -P "$SUP" -x tl-router; }
+# The process has said that SIGTERM (bit 14) is to wait.
+masked() { # PID
+    (((0x$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status") & 0x4000) != 0))
+}
+
 at_work() { [[ -e $BATS_TEST_TMPDIR/began ]]; }
 
 nothing_left() {
@@ -798,6 +803,20 @@ crashed_record() {
     touch "$GATE" # it is waited for, for a while
     wait_until 10 processed file
     stop TERM 0
+}
+
+@test "signals during start-up: TERM ends it, HUP does not" {
+    mkdir -p "$Q/.tagline"
+    flock "$Q/.tagline/lock" sh -c "touch $BATS_TEST_TMPDIR/began; until [ -e $GATE ]; do sleep 0.02; done" 3>&- &
+    wait_until 10 test -e "$BATS_TEST_TMPDIR/began"
+    tl-supervisor "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    local pid=$!
+    wait_until 10 masked "$pid"
+    kill -HUP "$pid"
+    kill -TERM "$pid"
+    wait "$pid"
+    grep -q 'stop: told to' "$LOG"
+    touch "$GATE"
 }
 
 @test "killed while it works, its workers end too and the next one starts at once" {
