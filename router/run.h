@@ -33,7 +33,6 @@ struct link {
     long active;  /* ms: when it last took or gave anything */
     long doomed;  /* ms: when to lose patience with a half-dead process; 0: not */
     uint64_t starts;
-    double cpu; /* seconds used by processes that have ended */
     double cpu_told;
     uint64_t starts_told;
 };
