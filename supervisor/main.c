@@ -8,141 +8,10 @@
 #include "sdnotify.h"
 #include "super.h"
 #include "tagline.h"
-#include "text.h"
 #include "times.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-static const char usage[] =
-    "usage: tl-supervisor [options] FLOW QUEUE\n"
-    "Run the flow over each file that is dropped in QUEUE/unprocessed.\n"
-    "  -j N                       workers (number of CPUs)\n"
-    "  -v                         log each file that is done\n"
-    "  --once                     end when all that is there is done\n"
-    "  --settle DURATION          how long a file must be quiet that nobody closed (2s)\n"
-    "  --durability power|process what a result must survive (power)\n"
-    "  --retries N                runs after the first that fails temporarily (5)\n"
-    "  --backoff MIN..MAX         time between them (1s..5m)\n"
-    "  -h, --help                 print this\n"
-    "  --version                  print the version\n";
-
-enum { OPT_VERSION = 256, OPT_ONCE, OPT_SETTLE, OPT_DURABILITY, OPT_RETRIES, OPT_BACKOFF };
-
-static const struct option longs[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {"once", no_argument, NULL, OPT_ONCE},
-    {"settle", required_argument, NULL, OPT_SETTLE},
-    {"durability", required_argument, NULL, OPT_DURABILITY},
-    {"retries", required_argument, NULL, OPT_RETRIES},
-    {"backoff", required_argument, NULL, OPT_BACKOFF},
-    {0},
-};
-
-static _Noreturn void say(const char *text)
-{
-    fputs(text, stdout);
-    exit(fflush(stdout) == 0 ? EX_OK : EX_IOERR);
-}
-
-static void set_duration(const char *option, const char *text, long *ms)
-{
-    if (!text_duration(text, ms))
-        tl_die(EX_USAGE, "%s: \"%s\" is not a duration; write 500ms, 2s, 5m", option, text);
-}
-
-static void set_durability(struct options *o, const char *text)
-{
-    o->power = strcmp(text, "power") == 0;
-    if (!o->power && strcmp(text, "process") != 0)
-        tl_die(EX_USAGE, "--durability: \"%s\" is neither power nor process", text);
-}
-
-static void set_backoff(struct options *o, const char *text)
-{
-    const char *dots = strstr(text, "..");
-    if (!dots)
-        tl_die(EX_USAGE, "--backoff: \"%s\" is not MIN..MAX; write 1s..5m", text);
-    char *least = xstrndup(text, (size_t)(dots - text));
-    set_duration("--backoff", least, &o->backoff_least);
-    set_duration("--backoff", dots + 2, &o->backoff_most);
-    free(least);
-    if (o->backoff_least > o->backoff_most)
-        tl_die(EX_USAGE, "--backoff: \"%s\": MIN is more than MAX", text);
-}
-
-static _Noreturn void refuse_option(int c, char *const *argv)
-{
-    if (c == ':' && optopt > ' ' && optopt < 128)
-        tl_die(EX_USAGE, "-%c: needs a value; see tl-supervisor -h", optopt);
-    if (c == ':')
-        tl_die(EX_USAGE, "%s: needs a value; see tl-supervisor -h", argv[optind - 1]);
-    if (optopt > ' ' && optopt < 128)
-        tl_die(EX_USAGE, "-%c: no such option; see tl-supervisor -h", optopt);
-    tl_die(EX_USAGE, "%s: no such option, or one without a value; see tl-supervisor -h",
-           argv[optind - 1]);
-}
-
-static void set_option(struct options *o, int c, char *const *argv)
-{
-    switch (c) {
-    case 'h':
-        say(usage);
-    case OPT_VERSION:
-        say("tl-supervisor " TL_VERSION "\n");
-    case 'j':
-        if (!text_number(optarg, 1, 1024, &o->workers))
-            tl_die(EX_USAGE, "-j: \"%s\" is not a number from 1 to 1024", optarg);
-        break;
-    case 'v':
-        o->verbose = true;
-        break;
-    case OPT_ONCE:
-        o->once = true;
-        break;
-    case OPT_SETTLE:
-        set_duration("--settle", optarg, &o->settle);
-        break;
-    case OPT_DURABILITY:
-        set_durability(o, optarg);
-        break;
-    case OPT_RETRIES:
-        if (!text_number(optarg, 0, 1000000, &o->retries))
-            tl_die(EX_USAGE, "--retries: \"%s\" is not a number from 0 to 1000000", optarg);
-        break;
-    case OPT_BACKOFF:
-        set_backoff(o, optarg);
-        break;
-    default:
-        refuse_option(c, argv);
-    }
-}
-
-static void read_options(struct options *o, int argc, char **argv)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    *o = (struct options){.workers = cpus > 0 ? cpus : 1,
-                          .settle = 2000,
-                          .backoff_least = 1000,
-                          .backoff_most = 300000,
-                          .retries = 5,
-                          .power = true};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "+:hj:v", longs, NULL)) != -1;)
-        set_option(o, c, argv);
-    if (argc - optind != 2)
-        tl_die(EX_USAGE, "needs a flow and a queue; see tl-supervisor -h");
-    o->flow = argv[optind];
-    o->queue = argv[optind + 1];
-    if (access(o->flow, R_OK) != 0)
-        tl_die(EX_NOINPUT, "%s: %m", o->flow);
-}
 
 static void start(struct super *s)
 {
@@ -192,7 +61,7 @@ static void stop(struct super *s)
 int main(int argc, char **argv)
 {
     static struct super s;
-    read_options(&s.opt, argc, argv);
+    options_read(&s.opt, argc, argv);
     int signals = loop_signals();
     start(&s);
     int status = loop_run(&s, signals);

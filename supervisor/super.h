@@ -9,6 +9,7 @@
 #include "attempts.h"
 #include "fifo.h"
 #include "job.h"
+#include "options.h"
 #include "pool.h"
 #include "publish.h"
 #include "report.h"
@@ -16,15 +17,6 @@
 #include "store.h"
 #include "waiting.h"
 #include "watch.h"
-
-struct options {
-    const char *flow, *queue;
-    long workers;
-    long settle; /* milliseconds, as all times here */
-    long backoff_least, backoff_most;
-    long retries;
-    bool power, once, verbose;
-};
 
 enum super_state {
     SUPER_STARTING, /* no worker was ready yet */
