@@ -57,11 +57,11 @@ void node_start(struct engine *e, size_t node)
         snprintf(text, sizeof text, "%s: cannot start: %s", flow_node(e->flow, node)->argv[0],
                  strerror(why));
         bool system = why == EAGAIN || why == EMFILE || why == ENFILE || why == ENOMEM;
-        engine_fail(e,
-                    system          ? EX_OSERR
-                    : why == ENOENT ? EXIT_NOT_FOUND
-                                    : EXIT_CANNOT_RUN,
-                    node, text);
+        engine_fail_system(e,
+                           system          ? EX_OSERR
+                           : why == ENOENT ? EXIT_NOT_FOUND
+                                           : EXIT_CANNOT_RUN,
+                           why, node, text);
         return;
     }
     l->eof = l->blocked = false;
@@ -93,7 +93,7 @@ static void settle_command(struct engine *e, size_t node)
     if (status < 0 || !(def->ok[status / 8] & 1 << status % 8)) {
         char text[256];
         snprintf(text, sizeof text, "%s %s", def->argv[0], proc_how(p->wait_status));
-        engine_fail(e, status_of(NODE_COMMAND, p->wait_status), node, text);
+        engine_fail_ended(e, status_of(NODE_COMMAND, p->wait_status), p->wait_status, node, text);
         return;
     }
     core_command_deaf(e->core, node);
@@ -109,7 +109,7 @@ void node_fail_ended(struct engine *e, size_t node)
     char text[256];
     snprintf(text, sizeof text, "%s %s before the end", flow_node(e->flow, node)->argv[0],
              proc_how(p->wait_status));
-    engine_fail(e, status_of(NODE_FILTER, p->wait_status), node, text);
+    engine_fail_ended(e, status_of(NODE_FILTER, p->wait_status), p->wait_status, node, text);
 }
 
 /* A process that has ended, or closed its output, is dealt with when both are true. */
@@ -201,7 +201,7 @@ static void write_node(struct engine *e, size_t node)
         } else if (errno == EPIPE) {
             node_stop_writing(e, node);
         } else if (errno != EINTR) {
-            engine_fail(e, EX_OSERR, node, strerror(errno));
+            engine_fail_system(e, EX_OSERR, errno, node, strerror(errno));
             return;
         }
     }
@@ -250,7 +250,7 @@ void node_read(struct engine *e, size_t node)
         engine_drop(e, &p->out);
         node_settle(e, node);
     } else if (errno != EAGAIN && errno != EINTR) {
-        engine_fail(e, EX_OSERR, node, strerror(errno));
+        engine_fail_system(e, EX_OSERR, errno, node, strerror(errno));
     }
 }
 

@@ -74,6 +74,7 @@ void core_free(struct core *c)
     free(c->stages);
     buf_free(&c->replies);
     buf_free(&c->failure.text);
+    buf_free(&c->failure.sample);
     free(c);
 }
 
@@ -97,19 +98,29 @@ void core_fail(struct core *c, int status, size_t node, struct job *job, const c
     c->failure.job = job;
     if (node == NOWHERE && job)
         c->failure.line = job->input.lines + c->input.lines + 1;
+    c->failure.first_line = c->failure.last_line = c->failure.line;
     buf_adds(&c->failure.text, text);
     if (node == NOWHERE)
         return;
     const struct run *run = c->nodes[node].first;
     if (job)
         job->nodes[c->failure.node].errors++;
-    if (!run || !run->epoch)
+    if (!run || !run->epoch || !run->epoch->lines)
         return;
+    c->failure.first_line = run->epoch->first_line;
+    c->failure.last_line = run->epoch->first_line + run->epoch->lines - 1;
     if (run->epoch->lines == 1)
         c->failure.line = run->epoch->first_line;
-    else if (run->epoch->lines)
+    else
         buf_addf(&c->failure.text, " (input lines %" PRIu64 " to %" PRIu64 ")",
-                 run->epoch->first_line, run->epoch->first_line + run->epoch->lines - 1);
+                 c->failure.first_line, c->failure.last_line);
+}
+
+void core_fail_line(struct core *c, const char *line, size_t len)
+{
+    enum { SAMPLE = 200 };
+    if (c->failure.sample.len == 0)
+        buf_add(&c->failure.sample, line, len < SAMPLE ? len : SAMPLE);
 }
 
 /* ---- to and from nodes ---- */

@@ -155,13 +155,17 @@ struct stage_state {
 };
 
 struct failure {
-    int status;      /* 0: none */
-    int error;       /* errno, or 0 */
-    struct job *job; /* at fault, or NULL */
-    size_t node;     /* NOWHERE: the input */
-    size_t lane;     /* of the node */
-    uint64_t line;   /* of the input, 0: not known */
+    int status; /* 0: none */
+    int error;  /* errno, or 0 */
+    bool ended; /* the node's process did, as wait_status says, and should not have */
+    int wait_status;
+    struct job *job;                /* at fault, or NULL */
+    size_t node;                    /* NOWHERE: the input */
+    size_t lane;                    /* of the node */
+    uint64_t line;                  /* of the input, 0: not known */
+    uint64_t first_line, last_line; /* it is among these, or 0 */
     struct buf text;
+    struct buf sample; /* the first bytes of the line at fault, if that is known */
 };
 
 struct core {
@@ -192,6 +196,8 @@ void core_free(struct core *c);
 const struct failure *core_failure(const struct core *c); /* NULL: none */
 void core_fail(struct core *c, int status, size_t node, struct job *job, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* The failure just told is this line's. */
+void core_fail_line(struct core *c, const char *line, size_t len);
 
 /* ---- input.c: from the file ---- */
 struct job *core_begin(struct core *c, uint64_t id, void *owner, bool trace);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static void json_key(struct buf *to, const char *key)
 {
@@ -330,6 +331,14 @@ void describe_failed(struct engine *e, const struct task *t, const struct failur
     text_json(to, why->text.data, why->text.len);
     json_string(to, "node", why->node == NOWHERE ? "" : e->flow->nodes[why->node].tag);
     json_number(to, "line", why->line);
+    json_number(to, "first_line", why->first_line);
+    json_number(to, "last_line", why->last_line);
+    json_key(to, "sample");
+    text_json(to, why->sample.data, why->sample.len);
+    if (why->ended && WIFEXITED(why->wait_status))
+        json_number(to, "exit", (uint64_t)WEXITSTATUS(why->wait_status));
+    else if (why->ended)
+        json_number(to, "signal", (uint64_t)WTERMSIG(why->wait_status));
     json_number(to, "errno", (uint64_t)why->error);
     json_key(to, "stderr");
     if (why->node != NOWHERE)

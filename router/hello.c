@@ -96,7 +96,7 @@ static void check_ended(struct engine *e)
 {
     for (size_t i = 0; i < e->flow->nlanes && !e->failed.status; i++) {
         struct link *l = &e->links[i];
-        if (!proc_reap(&e->procs[i]))
+        if (!e->procs[i].pid || !proc_reap(&e->procs[i]))
             continue;
         while (l->err_open && poll(&(struct pollfd){e->procs[i].err, POLLIN, 0}, 1, 0) == 1)
             l->err_open = proc_stderr(&e->procs[i]);
@@ -148,7 +148,8 @@ bool engine_start(struct engine *e)
         node_start(e, i);
         if (!e->failed.status && write(e->procs[i].in, hello, sizeof hello - 1) < 0 &&
             errno != EPIPE)
-            engine_fail(e, EX_OSERR, i, strerror(errno)); /* EPIPE: its end will be told */
+            /* EPIPE: its end will be told */
+            engine_fail_system(e, EX_OSERR, errno, i, strerror(errno));
     }
     hello_all(e);
     check_copies(e);

@@ -202,8 +202,11 @@ static void pass_line(struct proc *p, const char *line, size_t len)
     tl_warn("%s: %s", p->name, buf_str(&b));
     buf_addc(&b, '\n');
     buf_add(&p->tail, b.data, b.len);
-    if (p->tail.len > TAIL)
-        buf_shift(&p->tail, p->tail.len - TAIL);
+    if (p->tail.len > TAIL) {
+        size_t gone = p->tail.len - TAIL;
+        const char *nl = memchr(p->tail.data + gone, '\n', TAIL - 1);
+        buf_shift(&p->tail, nl ? (size_t)(nl + 1 - p->tail.data) : gone); /* whole lines */
+    }
     buf_free(&b);
 }
 

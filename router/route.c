@@ -195,6 +195,7 @@ static void fail_at(struct core *c, const struct source *s, int status, const ch
     bool input = s == &c->input;
     core_fail(c, status, input ? NOWHERE : s->index, job_of(c, s), "%s: \"%.*s\"", what,
               (int)(len < 80 ? len : 80), line);
+    core_fail_line(c, line, len);
 }
 
 /* The way of a tagged line, or NULL after a failure. */

@@ -111,17 +111,42 @@ struct task *engine_done(struct engine *e)
 
 /* ---- failures ---- */
 
-void engine_fail(struct engine *e, int status, size_t node, const char *text)
+/* The failure, to say more of it; NULL if there was one before. */
+static struct failure *fail(struct engine *e, int status, size_t node, const char *text)
 {
+    struct failure *f = e->core ? &e->core->failure : &e->failed;
+    if (f->status)
+        return NULL;
     if (e->core) {
         const struct run *run = node == NOWHERE ? NULL : e->core->nodes[node].first;
-        struct job *job = run ? run->job : NULL;
-        core_fail(e->core, status, node, job, "%s", text);
-    } else if (!e->failed.status) {
-        e->failed.status = status;
-        e->failed.node = node == NOWHERE ? NOWHERE : e->flow->lane_node[node];
-        e->failed.lane = node;
-        buf_adds(&e->failed.text, text);
+        core_fail(e->core, status, node, run ? run->job : NULL, "%s", text);
+    } else {
+        f->status = status;
+        f->node = node == NOWHERE ? NOWHERE : e->flow->lane_node[node];
+        f->lane = node;
+        buf_adds(&f->text, text);
+    }
+    return f;
+}
+
+void engine_fail(struct engine *e, int status, size_t node, const char *text)
+{
+    fail(e, status, node, text);
+}
+
+void engine_fail_system(struct engine *e, int status, int error, size_t node, const char *text)
+{
+    struct failure *f = fail(e, status, node, text);
+    if (f)
+        f->error = error;
+}
+
+void engine_fail_ended(struct engine *e, int status, int wait_status, size_t node, const char *text)
+{
+    struct failure *f = fail(e, status, node, text);
+    if (f) {
+        f->ended = true;
+        f->wait_status = wait_status;
     }
 }
 
@@ -129,7 +154,7 @@ void engine_fail(struct engine *e, int status, size_t node, const char *text)
 void engine_fail_task(struct engine *e, int status, int error, struct job *job, const char *text)
 {
     core_fail(e->core, status, NOWHERE, job, "%s", text);
-    e->core->failure.line = 0;
+    e->core->failure.line = e->core->failure.first_line = e->core->failure.last_line = 0;
     e->core->failure.error = error;
 }
 

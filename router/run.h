@@ -96,8 +96,12 @@ long engine_now_ms(void);
 void engine_watch(struct engine *e, int op, int fd, uint32_t events, enum what what, size_t node);
 void engine_unwatch(struct engine *e, int fd);
 void engine_drop(struct engine *e, int *fd); /* stop watching, and close */
-/* The job at hand fails at a node; or, with _task, for its own files, by an errno. */
+/* The job at hand fails at a node; _system: by an errno; _ended: because its process ended; or,
+ * with _task, for its own files, by an errno. */
 void engine_fail(struct engine *e, int status, size_t node, const char *text);
+void engine_fail_system(struct engine *e, int status, int error, size_t node, const char *text);
+void engine_fail_ended(struct engine *e, int status, int wait_status, size_t node,
+                       const char *text);
 void engine_fail_task(struct engine *e, int status, int error, struct job *job, const char *text);
 
 int engine_take_signal(struct engine *e); /* 0: there was none */

@@ -185,6 +185,7 @@ static void fail_endless(struct core *c, size_t stage)
         core_fail(c, EX_DATAERR, st->nodes[i], c->stages[stage].now->job,
                   "lines still circle after %ld rounds (set max-rounds): \"%.*s\"",
                   c->flow->max_rounds, (int)(len < 80 ? len : 80), b->bytes.data);
+        core_fail_line(c, b->bytes.data, len);
         return;
     }
 }

@@ -755,6 +755,38 @@ END
     end_worker
 }
 
+@test "router: a worker says how a command ended, and which line was at fault" {
+    flow w.flow <<'END'
+set max-line 20
+start -> mid end : tl-match mid=^x
+mid -> end | sh -c 'read x; case $x in xkill) kill -KILL $$ ;; xexit) exit 9 ;; esac; cat'
+END
+    mkdir out
+    printf 'good\nthis one is far too long\n' >long
+    echo xkill >kill
+    echo xexit >exit
+    start_worker w.flow
+    ask 'job 1 long out r'
+    is '[.status, .line, .first_line, .last_line, .sample]' '[65,2,2,2,"this one is far too long"]'
+    is '[.exit, .signal]' '[null,null]'
+    ask 'job 2 kill out r'
+    is '[.status, .exit, .signal, .node]' '[75,null,9,"mid"]'
+    ask 'job 3 exit out r'
+    is '[.status, .exit, .signal, .node, .sample]' '[65,9,null,"mid",""]'
+    end_worker
+}
+
+@test "router: a worker quotes the last whole lines of standard error" {
+    flow w.flow <<<$'start -> end | sh -c "seq 2000 >&2; exit 1"'
+    mkdir out
+    echo x >in
+    start_worker w.flow
+    ask 'job 1 in out r'
+    is '.stderr | split("\n") | [(.[0] | tonumber > 1000), .[-2], .[-1]]' '[true,"2000",""]'
+    is '.stderr | length | . > 900 and . <= 1024' true
+    end_worker
+}
+
 @test "router: the way of a traced line" {
     flow w.flow <<<$'start -> a b : tl-match b=x\na -> end : tl-copy -k end\nb -> end : tl-upper'
     mkdir out
