@@ -32,7 +32,7 @@ $(FILTERS): $B/tl-%: $B/filters/%.o $(LIB)
 	$(LINK) $^ -lpcre2-8
 
 $B/tl-router: $(call objects,router) $(LIB)
-	$(LINK) $^
+	$(LINK) $^ -lz -lzstd -llzma
 
 $B/tl-supervisor: $(call objects,supervisor) $(LIB)
 	$(LINK) $^ -linotifytools -ljansson
@@ -45,7 +45,7 @@ $B/tl-dashboard: $(call objects,dashboard) $(LIB)
 program = $(firstword $(subst -, ,$1))
 parts = $(filter-out $B/$1/main.o,$(call objects,$1))
 $(UNITS): $B/unit-%: $B/tests/unit/%.o $$(call parts,$$(call program,$$*)) $(LIB)
-	$(LINK) $^ -linotifytools -ljansson -lncursesw -lpcre2-8 -lm -lcmocka
+	$(LINK) $^ -linotifytools -ljansson -lncursesw -lpcre2-8 -lz -lzstd -llzma -lm -lcmocka
 
 demo:
 	scripts/setup

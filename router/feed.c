@@ -59,41 +59,52 @@ static void open_input(struct engine *e, struct task *t)
         return;
     }
     t->opened = true;
+    t->unpack = unpack_new(t->input, e->flow->unpack);
     t->began = now_seconds();
     t->live = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(t->input);
     if (!e->tagged)
         t->job = core_begin(e->core, t->id, t, t->trace);
 }
 
-static bool pauses(int fd)
+/* Has a live input nothing to read now? */
+static bool pauses(const struct task *t)
 {
-    return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 0;
+    return t->live && !unpack_holds(t->unpack) &&
+           poll(&(struct pollfd){.fd = t->input, .events = POLLIN}, 1, 0) == 0;
+}
+
+static void fail_read(struct engine *e, struct task *t)
+{
+    char text[512];
+    int error = errno;
+    bool bad = error == EBADMSG && *unpack_error(t->unpack);
+    snprintf(text, sizeof text, "%.300s: %s", t->path,
+             bad ? unpack_error(t->unpack) : strerror(error));
+    engine_fail_task(e, bad ? EX_DATAERR : EX_IOERR, bad ? 0 : error, t->job, text);
 }
 
 /* Read one block; at the end of the file, close it. */
 static void read_input(struct engine *e, struct task *t)
 {
-    ssize_t n = read(t->input, core_input_room(e->core, BLOCK), BLOCK);
+    ssize_t n = unpack_read(t->unpack, core_input_room(e->core, BLOCK), BLOCK);
     if (n > 0) {
         core_input_took(e->core, (size_t)n);
-        if (t->live && pauses(t->input))
+        if (pauses(t))
             core_input_cut(e->core);
     } else if (n == 0) {
         if (e->watched_input == t->input) {
             engine_unwatch(e, t->input);
             e->watched_input = -1;
         }
-        close_fd(&t->input);
+        task_close(t);
         t->ended = true;
         core_input_end(e->core);
     } else if (errno != EINTR && errno != EAGAIN) {
-        char text[512];
-        snprintf(text, sizeof text, "%.400s: %s", t->path, strerror(errno));
-        engine_fail_task(e, EX_IOERR, errno, t->job, text);
+        fail_read(e, t);
     }
 }
 
-/* Read what there is while the core wants it; true if a regular file has more. */
+/* Read what there is while the core wants it; true if there is more at once. */
 bool feed_pump(struct engine *e)
 {
     struct task *t = reading(e);
@@ -103,10 +114,10 @@ bool feed_pump(struct engine *e)
         open_input(e, t);
     if (!t->opened || core_failure(e->core))
         return false;
-    if (!t->live || !pauses(t->input))
+    if (!pauses(t))
         read_input(e, t);
-    return !core_failure(e->core) && reading(e) && !(t == reading(e) && t->live) &&
-           core_wants_input(e->core);
+    bool waits = t == reading(e) && t->live && !unpack_holds(t->unpack);
+    return !core_failure(e->core) && reading(e) && !waits && core_wants_input(e->core);
 }
 
 /* Watch a live input only while it is wanted. */

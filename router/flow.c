@@ -18,6 +18,7 @@ enum {
     DEFAULT_ROUNDS = 1000,
     MOST_JOBS = 1024,
     DEFAULT_EPOCH = 256 << 10,
+    DEFAULT_UNPACK_TIB = 1,
     EPOCH_PER_NODE = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
 };
 
@@ -366,12 +367,18 @@ static void parse_set(struct flow *f, struct problems *p, const struct words *w)
     if (strcmp(name, "max-rounds") == 0) {
         if (!text_number(value, 1, INT_MAX, &f->max_rounds))
             problem(p, f, w->line, "\"%s\" is not a number; write set max-rounds 1000", value);
+    } else if (strcmp(name, "unpack") == 0) {
+        if (strcmp(value, "no") == 0)
+            f->unpack = 0;
+        else if (!text_size(value, &f->unpack))
+            problem(p, f, w->line, "\"%s\" is neither a size nor no; write set unpack 100G", value);
     } else if (strcmp(name, "order") == 0) {
         f->order = strcmp(value, "line") == 0 ? ORDER_LINE : ORDER_EPOCH;
         if (f->order == ORDER_EPOCH && strcmp(value, "epoch") != 0)
             problem(p, f, w->line, "set order %s: write line or epoch", value);
     } else
-        problem(p, f, w->line, "set %s: there are max-line, max-rounds, epoch, order", name);
+        problem(p, f, w->line, "set %s: there are max-line, max-rounds, epoch, order, unpack",
+                name);
 }
 
 static void parse_line(struct flow *f, struct problems *p, const struct words *w)
@@ -460,6 +467,7 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
     struct flow *f = xcalloc(1, sizeof *f);
     *f =
         (struct flow){.path = xstrdup(path), .max_line = TL_LINE_MAX, .max_rounds = DEFAULT_ROUNDS};
+    f->unpack = (size_t)DEFAULT_UNPACK_TIB << 40;
     struct scanner s = {text, text + len, 1, f, problems};
     struct words w;
     if (memchr(text, '\0', len)) {

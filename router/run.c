@@ -71,9 +71,16 @@ struct task *task_new(uint64_t id, const char *path)
     return t;
 }
 
+void task_close(struct task *t)
+{
+    unpack_free(t->unpack);
+    t->unpack = NULL;
+    close_fd(&t->input);
+}
+
 void task_free(struct task *t)
 {
-    close_fd(&t->input);
+    task_close(t);
     out_free(&t->out);
     free(t->path);
     free(t);
@@ -246,7 +253,7 @@ void engine_stop(struct engine *e, int grace_ms)
             engine_unwatch(e, t->input);
             e->watched_input = -1;
         }
-        close_fd(&t->input);
+        task_close(t);
         out_abandon(&t->out);
     }
 }

@@ -10,13 +10,15 @@
 #include "core.h"
 #include "out.h"
 #include "proc.h"
+#include "unpack.h"
 
 struct task {
     struct task *next;
     uint64_t id;
-    char *path; /* for messages */
-    int input;  /* -1: not opened yet, or at its end */
-    bool live;  /* a pipe or terminal: cut when it pauses */
+    char *path;            /* for messages */
+    int input;             /* -1: not opened yet, or at its end */
+    struct unpack *unpack; /* reads it; NULL when it is not open */
+    bool live;             /* a pipe or terminal: cut when it pauses */
     bool opened, ended;
     bool trace;
     struct job *job; /* NULL until begun */
@@ -82,6 +84,7 @@ struct task *engine_done(struct engine *e);
 const struct failure *engine_failure(const struct engine *e);
 
 struct task *task_new(uint64_t id, const char *path);
+void task_close(struct task *t); /* its input */
 void task_free(struct task *t);
 /* User and system seconds since the last call, and resident bytes, of a node's processes. */
 void engine_usage(struct engine *e, size_t node, double *cpu, uint64_t *memory, uint64_t *restarts);
