@@ -47,6 +47,8 @@
 /* In a worker's environment: the number of the descriptor that holds the lock of the queue for it;
  * its own children must not inherit it. */
 #define ENV_LOCK_FD "TAGLINE_LOCK_FD"
+/* ... and how its messages shall look, plain or journal. */
+#define ENV_LOG "TAGLINE_LOG"
 
 /* Metrics: "v" and "type" of each record (tagline-metrics(5)). */
 #define METRICS_VERSION 1

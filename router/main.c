@@ -7,6 +7,7 @@
 #include "describe.h"
 #include "flow.h"
 #include "graph.h"
+#include "msg.h"
 #include "run.h"
 #include "tagline.h"
 #include "worker.h"
@@ -122,8 +123,7 @@ static void die_of_problems(struct problems *p)
 {
     if (!p->count)
         return;
-    if (fwrite(p->text.data, 1, p->text.len, stderr) != p->text.len)
-        exit(EX_IOERR);
+    msg_lines(MSG_ERROR, p->text.data, p->text.len);
     exit(EX_CONFIG);
 }
 
@@ -138,14 +138,17 @@ static void print(struct buf *b)
 static int report_start(struct engine *e)
 {
     const struct failure *f = engine_failure(e);
-    struct buf b = {0};
+    struct buf b = {0}, line = {0};
     int status = f->status;
     describe_failure(e->flow, f, &b);
-    if (f->node != NOWHERE)
-        fprintf(stderr, "%s:%d: %s\n", e->flow->path, e->flow->nodes[f->node].line, buf_str(&b));
-    else
+    if (f->node != NOWHERE) {
+        buf_addf(&line, "%s:%d: %s\n", e->flow->path, e->flow->nodes[f->node].line, buf_str(&b));
+        msg_lines(MSG_ERROR, line.data, line.len);
+    } else {
         tl_warn("%s", buf_str(&b));
+    }
     buf_free(&b);
+    buf_free(&line);
     engine_stop(e, 0);
     engine_free(e);
     return status;
@@ -154,15 +157,17 @@ static int report_start(struct engine *e)
 /* What set order line asks for and the flow cannot give. */
 static void check_order(const struct graph *g)
 {
-    struct buf b = {0};
+    struct buf b = {0}, lines = {0};
     if (g->flow->order != ORDER_LINE || graph_line_order(g))
         return;
     describe_check(g, &b);
     for (char *save, *line = strtok_r((char *)(buf_str(&b), b.data), "\n", &save); line;
          line = strtok_r(NULL, "\n", &save))
         if (strncmp(line, "order of ", 9) == 0)
-            fprintf(stderr, "%s: set order line: %s\n", g->flow->path, line);
+            buf_addf(&lines, "%s: set order line: %s\n", g->flow->path, line);
+    msg_lines(MSG_ERROR, lines.data, lines.len);
     buf_free(&b);
+    buf_free(&lines);
 }
 
 static int check(struct flow *f, struct graph *g)
@@ -295,6 +300,7 @@ int main(int argc, char **argv)
     struct options o = {.mode = RUN};
     struct buf text = {0};
     struct problems problems = {0};
+    msg_take_form();
     parse_options(argc, argv, &o);
     if (optind == argc)
         tl_die(EX_USAGE, "no FLOW; see tl-router -h");

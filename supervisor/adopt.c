@@ -7,6 +7,7 @@
  * operator's; it may be half-written when we look.
  */
 #include "class.h"
+#include "msg.h"
 #include "sdnotify.h"
 #include "spawn.h"
 #include "super.h"
@@ -77,21 +78,27 @@ static int read_flow(const struct super *s, struct buf *to)
     return error ? -1 : 0;
 }
 
-/* The flow on disk is not fit for use; the old one, if there is one, goes on. */
-static void refuse(struct super *s, int status, const char *why)
+/* The service manager hears that a reload is over however it went; the log says how. */
+static void end_reload(struct adopt *a)
+{
+    if (a->reload && !a->again)
+        sdnotify_ready();
+    a->reload = a->again;
+}
+
+static void refuse_flow(struct super *s, int status, const char *why)
 {
     struct adopt *a = &s->adopt;
     a->phase = ADOPT_IDLE;
     forget_copy(s, a->next);
     if (a->generation && s->state != SUPER_HOLDING) {
-        tl_warn("reload refused: %s: %s (status %d); the old flow goes on", s->opt.flow, why,
-                status);
+        msg_at(MSG_ERROR, "reload refused: %s: %s (status %d); the old flow goes on", s->opt.flow,
+               why, status);
         report_trouble(s, why);
-        sdnotify_send("READY=1");
         return;
     }
     if (s->hold == HOLD_FLOW)
-        tl_warn("still held: %s: %s (status %d)", s->opt.flow, why, status);
+        msg_at(MSG_ERROR, "still held: %s: %s (status %d)", s->opt.flow, why, status);
     super_hold(s, HOLD_FLOW, "%s: %s (status %d)", s->opt.flow, why, status);
     if (a->generation) /* what cannot run may have been a missing command: try the old flow */
         s->hold = HOLD_WORKERS;
@@ -100,6 +107,13 @@ static void refuse(struct super *s, int status, const char *why)
         s->status = status > 0 && status < 128 ? status : EX_CONFIG;
         super_drain(s);
     }
+}
+
+/* The flow on disk is not fit for use; the old one, if there is one, goes on. */
+static void refuse(struct super *s, int status, const char *why)
+{
+    refuse_flow(s, status, why);
+    end_reload(&s->adopt);
 }
 
 void adopt_begin(struct super *s)
@@ -221,9 +235,10 @@ static void take_on(struct super *s)
             pool_retire(&s->pool.workers[i], times_ms());
         s->pool.workers[i].rest = 0;
     }
-    tl_warn("%s: flow %s, %ld workers", first ? "ready" : "reloaded", s->opt.flow, s->opt.workers);
+    msg_at(MSG_INFO, "%s: flow %s, %ld workers", first ? "ready" : "reloaded", s->opt.flow,
+           s->opt.workers);
     super_resume(s);
-    sdnotify_send("READY=1");
+    end_reload(a);
 }
 
 void adopt_worker_ready(struct super *s, struct worker *w)

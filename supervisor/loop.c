@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop: wait for a wake-up or the next time that matters, then do one turn of everything.
  * Trust: a wake-up is a hint; each step looks for itself whether there is something to do. */
+#include "msg.h"
 #include "sdnotify.h"
 #include "super.h"
 #include "tagline.h"
@@ -32,7 +33,7 @@ int loop_signals(void)
 static void end_signal(struct super *s, const char *name)
 {
     if (s->state != SUPER_DRAINING) {
-        tl_warn("stop: SIG%s; finishing %zu files", name, pool_jobs(&s->pool));
+        msg_at(MSG_INFO, "stop: SIG%s; finishing %zu files", name, pool_jobs(&s->pool));
         super_drain(s);
         return;
     }
@@ -47,9 +48,10 @@ static void hup_signal(struct super *s)
 {
     if (s->state == SUPER_DRAINING)
         return;
-    long long now = times_ms();
-    sdnotify_send("RELOADING=1\nMONOTONIC_USEC=%lld", now * 1000);
-    tl_warn("reload: %s", s->opt.flow);
+    /* To the microsecond: a manager takes what is older than its request for another reload. */
+    sdnotify_send("RELOADING=1\nMONOTONIC_USEC=%lld", times_us());
+    s->adopt.reload = true;
+    msg_at(MSG_INFO, "reload: %s", s->opt.flow);
     adopt_begin(s);
 }
 
@@ -72,7 +74,7 @@ static void check_place(struct super *s)
 {
     if (s->state == SUPER_DRAINING || store_in_place(&s->store))
         return;
-    tl_warn("%s: the queue is no longer there (moved or unmounted)", s->store.path);
+    msg_at(MSG_ERROR, "%s: the queue is no longer there (moved or unmounted)", s->store.path);
     s->status = EX_TEMPFAIL;
     super_drain(s);
 }
@@ -101,14 +103,7 @@ static void second_step(struct super *s, long long now)
     check_place(s);
     fifo_tick(&s->fifo);
     report_second(s);
-}
-
-static void sign_step(struct super *s, long long now)
-{
-    if (!sdnotify_watchdog() || now < s->next_sign)
-        return;
-    s->next_sign = now + sdnotify_watchdog();
-    sdnotify_send("WATCHDOG=1");
+    super_tell(s);
 }
 
 static void sooner(long long *next, long long at)
@@ -121,8 +116,7 @@ static void sooner(long long *next, long long at)
 static int idle_ms(const struct super *s, long long now)
 {
     long long next = s->next_second;
-    if (sdnotify_watchdog())
-        sooner(&next, s->next_sign);
+    sooner(&next, sdnotify_next());
     if (s->hold != HOLD_NONE)
         sooner(&next, s->hold_until);
     if (s->state == SUPER_RUNNING && pool_room(&s->pool, s->adopt.generation, true, false))
@@ -147,7 +141,6 @@ static bool turn(struct super *s)
     adopt_reap(s, now);
     super_hold_step(s, now);
     second_step(s, now);
-    sign_step(s, now);
     scan_due(&s->scan, now);
     bool more = scan_step(&s->scan, now);
     check_folder(s);
@@ -155,6 +148,7 @@ static bool turn(struct super *s)
     work_dispatch(s, now);
     super_publish_step(s);
     super_end_step(s);
+    sdnotify_alive(now); /* the turn is through */
     return more || (publish_pending(&s->publish) && s->hold != HOLD_STORM);
 }
 

@@ -5,6 +5,7 @@
  * may change or take it at any time; he gets its bytes processed by the flow and nothing else. All
  * data is read by the workers; this process handles names, sizes and their answers.
  */
+#include "msg.h"
 #include "sdnotify.h"
 #include "super.h"
 #include "tagline.h"
@@ -17,10 +18,10 @@ static void start(struct super *s)
 {
     s->started = times_ms();
     s->next_retry = -1;
-    sdnotify_open();
-    sdnotify_send("STATUS=starting");
+    sdnotify_open(s->opt.ready_fd);
+    sdnotify_status("starting");
     store_open(&s->store, s->opt.queue, s->opt.power);
-    tl_warn("start: flow %s, queue %s", s->opt.flow, s->store.path);
+    msg_at(MSG_INFO, "start: flow %s, queue %s", s->opt.flow, s->store.path);
     waiting_init(&s->waiting, s->opt.settle);
     scan_init(&s->scan, &s->store, &s->waiting, false);
     watch_init(&s->watch, &s->store);
@@ -65,8 +66,8 @@ int main(int argc, char **argv)
     int signals = loop_signals();
     start(&s);
     int status = loop_run(&s, signals);
-    tl_warn("stopped: %" PRId64 " files processed, %" PRId64 " failed", s.accounts.processed,
-            s.accounts.failed);
+    msg_at(MSG_INFO, "stopped: %" PRId64 " files processed, %" PRId64 " failed",
+           s.accounts.processed, s.accounts.failed);
     stop(&s);
     return status;
 }

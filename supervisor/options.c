@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of tl-supervisor. Trust: the words are the operator's. */
 #include "options.h"
+#include "msg.h"
 #include "tagline.h"
 #include "text.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,21 @@ static const char usage[] =
     "  --durability power|process what a result must survive (power)\n"
     "  --retries N                runs after the first that fails temporarily (5)\n"
     "  --backoff MIN..MAX         time between them (1s..5m)\n"
+    "  --log plain|journal        how messages look (journal if standard error is its stream)\n"
+    "  --ready-fd N               write a newline to descriptor N when ready\n"
     "  -h, --help                 print this\n"
     "  --version                  print the version\n";
 
-enum { OPT_VERSION = 256, OPT_ONCE, OPT_SETTLE, OPT_DURABILITY, OPT_RETRIES, OPT_BACKOFF };
+enum {
+    OPT_VERSION = 256,
+    OPT_ONCE,
+    OPT_SETTLE,
+    OPT_DURABILITY,
+    OPT_RETRIES,
+    OPT_BACKOFF,
+    OPT_LOG,
+    OPT_READY_FD
+};
 
 static const struct option longs[] = {
     {"help", no_argument, NULL, 'h'},
@@ -34,6 +47,8 @@ static const struct option longs[] = {
     {"durability", required_argument, NULL, OPT_DURABILITY},
     {"retries", required_argument, NULL, OPT_RETRIES},
     {"backoff", required_argument, NULL, OPT_BACKOFF},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"ready-fd", required_argument, NULL, OPT_READY_FD},
     {0},
 };
 
@@ -54,6 +69,22 @@ static void set_durability(struct options *o, const char *text)
     o->power = strcmp(text, "power") == 0;
     if (!o->power && strcmp(text, "process") != 0)
         tl_die(EX_USAGE, "--durability: \"%s\" is neither power nor process", text);
+}
+
+static void set_log(const char *text)
+{
+    int form = msg_form_named(text);
+    if (form < 0)
+        tl_die(EX_USAGE, "--log: \"%s\" is neither plain nor journal", text);
+    msg_set_form((enum msg_form)form);
+}
+
+static void set_ready_fd(struct options *o, const char *text)
+{
+    long fd;
+    if (!text_number(text, 3, INT_MAX, &fd))
+        tl_die(EX_USAGE, "--ready-fd: \"%s\" is not a descriptor from 3 up", text);
+    o->ready_fd = (int)fd;
 }
 
 static void set_backoff(struct options *o, const char *text)
@@ -111,6 +142,12 @@ static void set_option(struct options *o, int c, char *const *argv)
     case OPT_BACKOFF:
         set_backoff(o, optarg);
         break;
+    case OPT_LOG:
+        set_log(optarg);
+        break;
+    case OPT_READY_FD:
+        set_ready_fd(o, optarg);
+        break;
     default:
         refuse_option(c, argv);
     }
@@ -124,8 +161,10 @@ void options_read(struct options *o, int argc, char **argv)
                           .backoff_least = 1000,
                           .backoff_most = 300000,
                           .retries = 5,
+                          .ready_fd = -1,
                           .power = true};
     opterr = 0;
+    msg_take_form();
     for (int c; (c = getopt_long(argc, argv, "+:hj:v", longs, NULL)) != -1;)
         set_option(o, c, argv);
     if (argc - optind != 2)

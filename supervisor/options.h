@@ -11,6 +11,7 @@ struct options {
     long settle; /* milliseconds, as all times here */
     long backoff_least, backoff_most;
     long retries;
+    int ready_fd; /* -1: none */
     bool power, once, verbose;
 };
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A datagram a message. Trust: the socket's path comes from the service manager. */
+/* A datagram a message. Trust: the socket's path, the times and the descriptor come from the
+ * service manager. */
 #include "sdnotify.h"
+#include "contract.h"
+#include "tagline.h"
 #include "text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +21,10 @@
 static struct sockaddr_un manager;
 static socklen_t manager_len;
 static int notify_fd = -1;
+static int newline_fd = -1;
 static long watchdog_ms;
+static long long next_sign;
+static char last_status[512];
 
 /* $WATCHDOG_USEC is meant for one process only; signs of life come twice in that time. */
 static void read_watchdog(void)
@@ -29,8 +37,16 @@ static void read_watchdog(void)
         watchdog_ms = value / 2000 > 0 ? value / 2000 : 1;
 }
 
-void sdnotify_open(void)
+static void open_newline(int fd)
 {
+    if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        tl_die(EX_USAGE, "--ready-fd: %d: %m", fd);
+    newline_fd = fd;
+}
+
+void sdnotify_open(int ready_fd)
+{
+    open_newline(ready_fd);
     const char *path = getenv("NOTIFY_SOCKET");
     size_t n = path ? strlen(path) : 0;
     if (n > 1 && n < sizeof manager.sun_path && (path[0] == '/' || path[0] == '@')) {
@@ -62,7 +78,38 @@ void sdnotify_send(const char *format, ...)
                  */
 }
 
-long sdnotify_watchdog(void)
+void sdnotify_ready(void)
 {
-    return watchdog_ms;
+    ssize_t n = 0;
+    sdnotify_send("READY=1");
+    if (newline_fd < 0)
+        return;
+    do
+        n = write(newline_fd, "\n", 1);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        tl_warn("--ready-fd: %d: %m", newline_fd); /* it works all the same */
+    close(newline_fd);
+    newline_fd = -1;
+}
+
+void sdnotify_status(const char *text)
+{
+    if (strncmp(text, last_status, sizeof last_status - 1) == 0)
+        return;
+    snprintf(last_status, sizeof last_status, "%s", text);
+    sdnotify_send("STATUS=%s", last_status);
+}
+
+void sdnotify_alive(long long now)
+{
+    if (!watchdog_ms || now < next_sign)
+        return;
+    next_sign = now + watchdog_ms;
+    sdnotify_send("WATCHDOG=1");
+}
+
+long long sdnotify_next(void)
+{
+    return watchdog_ms ? next_sign : -1;
 }

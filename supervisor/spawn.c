@@ -3,6 +3,7 @@
 #include "spawn.h"
 #include "buf.h"
 #include "contract.h"
+#include "msg.h"
 #include "tagline.h"
 
 #include <errno.h>
@@ -58,6 +59,7 @@ static _Noreturn void child(const struct spawn *s, pid_t parent)
     become(s->in, STDIN_FILENO);
     become(s->out, STDOUT_FILENO);
     inherit_lock(s->lock);
+    msg_pass_form();
     execvp(s->argv[0], s->argv);
     int saved = errno;
     tl_warn("%s: cannot be run: %m", s->argv[0]);

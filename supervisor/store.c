@@ -4,6 +4,7 @@
  * moment; nothing here follows a link, opens what is no regular file, or writes over a file.
  */
 #include "store.h"
+#include "msg.h"
 #include "tagline.h"
 #include "text.h"
 
@@ -85,7 +86,7 @@ static void take_lock(struct store *s)
             tl_die(EX_TEMPFAIL, "%s: another supervisor, or a worker of one, is at work here",
                    s->path);
         if (told_to_end()) {
-            tl_warn("stop: told to while waiting for the lock");
+            msg_at(MSG_INFO, "stop: told to while waiting for the lock");
             exit(EX_OK);
         }
         poll(NULL, 0, 50); /* a lock that an orphan lets go of tells nobody */

@@ -3,12 +3,14 @@
  * may quote any bytes and are shown escaped. */
 #include "super.h"
 #include "class.h"
+#include "msg.h"
 #include "sdnotify.h"
 #include "tagline.h"
 #include "text.h"
 #include "times.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,11 +45,28 @@ void super_enter(struct super *s, enum super_state next)
         return;
     if (!may_follow(s->state, next))
         tl_bug("from %s to %s", super_state_name(s->state), super_state_name(next));
+    bool first = s->state == SUPER_STARTING;
     s->state = next;
     if (next == SUPER_DRAINING)
-        sdnotify_send("STOPPING=1\nSTATUS=draining");
+        sdnotify_send("STOPPING=1");
+    super_tell(s);
+    /* The queue is recovered, and whether the flow can run is known. */
+    if (first && next != SUPER_DRAINING)
+        sdnotify_ready();
+}
+
+void super_tell(const struct super *s)
+{
+    char text[256 + sizeof s->reason];
+    const char *state = super_state_name(s->state);
+    if (s->hold != HOLD_NONE)
+        snprintf(text, sizeof text, "%s: %s", state, s->reason);
     else
-        sdnotify_send("STATUS=%s%s%s", super_state_name(next), s->hold ? ": " : "", s->reason);
+        snprintf(text, sizeof text,
+                 "%s: %zu waiting, %zu in work, %" PRId64 " processed, %" PRId64 " failed", state,
+                 waiting_count(&s->waiting), work_running(s), s->accounts.processed,
+                 s->accounts.failed);
+    sdnotify_status(text);
 }
 
 static long hold_ms(struct super *s, enum super_hold why)
@@ -91,8 +110,8 @@ void super_hold(struct super *s, enum super_hold why, const char *format, ...)
     if (s->state == SUPER_DRAINING)
         return;
     if (!known)
-        tl_warn("hold: %s; nothing is claimed, trying again in %ld.%03ld s%s", s->reason,
-                wait / 1000, wait % 1000, why == HOLD_FLOW ? " or on HUP" : "");
+        msg_at(MSG_ERROR, "hold: %s; nothing is claimed, trying again in %ld.%03ld s%s", s->reason,
+               wait / 1000, wait % 1000, why == HOLD_FLOW ? " or on HUP" : "");
     report_trouble(s, s->reason);
     super_enter(s, SUPER_HOLDING);
     if (why == HOLD_FLOW)
@@ -112,7 +131,7 @@ void super_resume(struct super *s)
     if (s->state == SUPER_DRAINING)
         return;
     if (held)
-        tl_warn("resume: files are claimed again");
+        msg_at(MSG_INFO, "resume: files are claimed again");
     super_enter(s, SUPER_RUNNING);
 }
 
@@ -148,15 +167,10 @@ void super_hold_step(struct super *s, long long now)
         adopt_begin(s);
 }
 
+/* The service manager hears from us between two syncs, however many there are. */
 static void alive(void)
 {
-    /* The service manager hears from us between two syncs, however many there are. */
-    static long long next;
-    long long now = times_ms();
-    if (sdnotify_watchdog() && now >= next) {
-        sdnotify_send("WATCHDOG=1");
-        next = now + sdnotify_watchdog();
-    }
+    sdnotify_alive(times_ms());
 }
 
 void super_publish_step(struct super *s)
@@ -167,7 +181,8 @@ void super_publish_step(struct super *s)
         return;
     super_storm(s, s->publish.where);
     if (s->state == SUPER_DRAINING) {
-        tl_warn("stop: %s; what is not published runs again at the next start", s->reason);
+        msg_at(MSG_ERROR, "stop: %s; what is not published runs again at the next start",
+               s->reason);
         s->status = EX_TEMPFAIL;
     }
 }

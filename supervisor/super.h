@@ -46,6 +46,7 @@ struct adopt {
     long long deadline;        /* of the check */
     struct buf text;           /* what was checked */
     bool again;                /* asked for once more meanwhile */
+    bool reload;               /* the service manager waits to hear that it is over */
     unsigned generation, next; /* of the flow in use, 0 without; of the one that is tried */
 };
 
@@ -74,7 +75,7 @@ struct super {
     long long next_retry;    /* when the first of them is, or -1 */
     bool retry_turn;
     unsigned long next_id;
-    long long started, next_second, next_sign, next_trace;
+    long long started, next_second, next_trace;
 };
 
 const char *super_state_name(enum super_state state);
@@ -86,6 +87,8 @@ void super_hold(struct super *s, enum super_hold why, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The system refused something, errno says why: hold. */
 void super_storm(struct super *s, const char *what);
+/* Tell the service manager how things stand. */
+void super_tell(const struct super *s);
 /* What made it hold is over. */
 void super_resume(struct super *s);
 /* A signal to end came, or --once is through. */

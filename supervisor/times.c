@@ -19,6 +19,12 @@ long long times_ms(void)
     return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+long long times_us(void)
+{
+    struct timespec t = read_clock(CLOCK_MONOTONIC);
+    return (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int64_t times_wall(void)
 {
     struct timespec t = read_clock(CLOCK_REALTIME);

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-long long times_ms(void); /* since some moment in the past */
+long long times_ms(void);
+long long times_us(void); /* since some moment in the past */
 int64_t times_wall(void); /* nanoseconds since 1970 */
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "work.h"
 #include "class.h"
+#include "msg.h"
 #include "super.h"
 #include "tagline.h"
 #include "text.h"
@@ -24,11 +25,20 @@ enum {
     TRACE_MS = 1000,
 };
 
+/* What is in order is no warning, and what somebody must look at is more than one. */
+static enum msg_level level_of(const char *event)
+{
+    return strcmp(event, "done") == 0     ? MSG_INFO
+           : strcmp(event, "failed") == 0 ? MSG_ERROR
+                                          : MSG_WARNING;
+}
+
 void work_log(const struct job *j, const char *event, const char *why)
 {
     struct buf name = {0}, text = {0};
     text_escape(&text, why, strlen(why));
-    tl_warn("%s: %s%s%s", event, job_shown(j, &name), text.len ? ": " : "", buf_str(&text));
+    msg_at(level_of(event), "%s: %s%s%s", event, job_shown(j, &name), text.len ? ": " : "",
+           buf_str(&text));
     buf_free(&name);
     buf_free(&text);
 }

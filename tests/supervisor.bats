@@ -4,88 +4,16 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # programs in other languages; variables that bats sets
 
 bats_require_minimum_version 1.5.0
-load helper
+load queue
 
 setup() {
-    mark supervisor
-    Q=$BATS_TEST_TMPDIR/queue
-    IN=$Q/unprocessed
-    LOG=$BATS_TEST_TMPDIR/log
-    GATE=$BATS_TEST_TMPDIR/gate
-    mkdir -p "$IN"
-    : >"$LOG"
-    flow upper.flow <<'END'
-start -> end : tl-upper
-END
+    queue_setup supervisor
 }
 
 teardown() {
     kill_marked
     small_disk_gone "$Q"
     small_disk_gone "$BATS_TEST_TMPDIR/other"
-}
-
-# once [OPTION...]: run over what is there, to the end; the log is in $LOG.
-once() {
-    timeout 60 tl-supervisor --once --settle 0 --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>>"$LOG"
-}
-
-# supervise [OPTION...]: start in the background and wait until it is ready; its pid is in $SUP.
-supervise() {
-    launch "$@"
-    wait_until 20 logged ready:
-}
-
-launch() {
-    : >"$LOG"
-    tl-supervisor -j 2 --settle 50ms --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
-    SUP=$!
-}
-
-logged() { grep -qF -- "$1" "$LOG"; }
-count_logged() { grep -cF -- "$1" "$LOG"; }
-times_logged() { [[ $(count_logged "$1") -ge $2 ]]; }
-
-# drop NAME [TEXT]: as a good producer does it.
-drop() {
-    printf '%s\n' "${2-hello}" >"$BATS_TEST_TMPDIR/dropping"
-    mv -- "$BATS_TEST_TMPDIR/dropping" "$IN/$1"
-}
-
-stop() { # SIGNAL STATUS
-    kill "-$1" "$SUP"
-    ended_with "$2"
-}
-
-ended_with() { # STATUS
-    local status=0
-    wait "$SUP" || status=$?
-    assert_equal "$status" "$1"
-}
-
-files_in() { find "$Q/$1" -mindepth 1 -type f | wc -l; }
-has_files() { [[ $(files_in "$1") -eq $2 ]]; }
-processed() { [[ -e $Q/processed/$1 ]]; }
-failed() { [[ -e $Q/failed/$1.reason ]]; }
-reason() { jq -r "$2" "$Q/failed/$1.reason"; }
-workers() { pgrep -P "$SUP" -x tl-router; }
-# The process has said that SIGTERM (bit 14) is to wait.
-masked() { # PID
-    (((0x$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status") & 0x4000) != 0))
-}
-
-at_work() { [[ -e $BATS_TEST_TMPDIR/began ]]; }
-
-nothing_left() {
-    run -0 find "$IN" "$Q/underprocess" "$Q/.tagline/work" "$Q/.tagline/journal" -mindepth 1
-    assert_output ""
-}
-
-# A flow that shows that it began with a file and waits for the gate to open.
-gate_flow() {
-    flow gate.flow <<END
-start -> end | sh -c 'touch $BATS_TEST_TMPDIR/began; until [ -e $GATE ]; do sleep 0.02; done; cat'
-END
 }
 
 # --- the command line
@@ -589,39 +517,6 @@ crash() {
     nothing_left
 }
 
-# journal_line FROM TO: a line of a record for a file as it is now.
-journal_line() {
-    local numbers
-    numbers=$(cd "$Q" && stat -c '%i %s %.9Y %.9Z' "$1" | tr -d .)
-    echo "move $numbers $1 $2"
-}
-
-# journal_write NUMBER: a whole record of the lines on standard input.
-journal_write() {
-    python3 -c '
-import sys
-text = b"tagline-journal 1\n" + sys.stdin.buffer.read()
-h = 14695981039346656037
-for byte in text:
-    h = (h ^ byte) * 1099511628211 % 2**64
-sys.stdout.buffer.write(text + b"end %d %016x\n" % (text.count(b"\n") - 1, h))
-' >"$Q/.tagline/journal/$1"
-}
-
-# A queue as a crash leaves it between record and renames: the result lies in work.
-crashed_queue() {
-    mkdir -p "$Q/underprocess" "$Q/output" "$Q/processed" "$Q/.tagline/work/7" "$Q/.tagline/journal"
-    echo input >"$Q/underprocess/file"
-    echo the result >"$Q/.tagline/work/7/file"
-}
-
-crashed_record() {
-    {
-        journal_line .tagline/work/7/file output/file
-        journal_line underprocess/file processed/file
-    } | journal_write 3
-}
-
 @test "crash: record written, nothing moved: rolled forward, not run again" {
     crashed_queue
     crashed_record
@@ -1005,43 +900,6 @@ END
     run -0 awk 'length($0) + 1 > 4096' "$BATS_TEST_TMPDIR/records"
     assert_output ""
     jq -e . "$BATS_TEST_TMPDIR/records" >"$BATS_TEST_TMPDIR/parsed"
-}
-
-# --- service managers
-
-# A socket that writes what it hears to $BATS_TEST_TMPDIR/notes.
-listen() {
-    python3 -c '
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-with open(sys.argv[2], "w", buffering=1) as notes:
-    while True:
-        notes.write(s.recv(4096).decode() + "\n")
-' "$BATS_TEST_TMPDIR/socket" "$BATS_TEST_TMPDIR/notes" 3>&- &
-    wait_until 10 test -S "$BATS_TEST_TMPDIR/socket"
-}
-
-noted() { grep -qx -- "$1" "$BATS_TEST_TMPDIR/notes"; }
-
-@test "sd_notify: ready, alive, reloading, stopping" {
-    listen
-    export NOTIFY_SOCKET=$BATS_TEST_TMPDIR/socket WATCHDOG_USEC=200000
-    supervise
-    unset NOTIFY_SOCKET WATCHDOG_USEC
-    wait_until 10 noted READY=1
-    wait_until 10 noted STATUS=running
-    wait_until 10 noted WATCHDOG=1
-    kill -HUP "$SUP"
-    wait_until 10 noted RELOADING=1
-    wait_until 10 logged reloaded:
-    run -0 grep -c -x 'READY=1' "$BATS_TEST_TMPDIR/notes"
-    assert_output 2
-    for pid in $(workers); do
-        run -1 grep -zE '^(NOTIFY_SOCKET|WATCHDOG)' "/proc/$pid/environ"
-    done
-    stop TERM 0
-    wait_until 10 noted STOPPING=1
 }
 
 @test "workers inherit the lock and nothing else, their filters not even that" {
