@@ -166,6 +166,7 @@ times_noted() { [[ $(heard | grep -cx -- "$1") -ge $2 ]]; }
     supervise --ready-fd 7
     read -r -t 10 -u 7 line
     [ -z "$line" ]
+    # shellcheck disable=SC2046 # words
     run -0 find "/proc/$SUP/fd" $(workers | sed 's|.*|/proc/&/fd|') -lname "$BATS_TEST_TMPDIR/ready"
     assert_output ""
     stop TERM 0
