@@ -19,10 +19,15 @@
 #define CONTROL_HELLO "!hello 1"
 #define CONTROL_FENCE "!fence "
 #define CONTROL_END   "!end "
+#define CONTROL_SHARE "!share "
+#define SHARE_OK      "ok"   /* at the end of the answer: the region is mapped */
+#define SHARE_LEFT    "@"    /* in an answer to a fence: bytes of output left in the region */
 #define CAN_CARD      "card" /* words of an answer to hello */
+#define CAN_SHARE     "share"
 #define CAN_STATELESS "stateless"
 #define CAN_MAP       "map"
 #define ENV_MAX_LINE  "TAGLINE_MAX_LINE"
+#define ENV_ENDS      "TAGLINE_ENDS" /* inodes of the pipes to and from a filter, "IN:OUT" */
 #define HELLO_SECONDS 5
 
 /* A queue (tagline-queue(5)). */

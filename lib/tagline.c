@@ -7,45 +7,14 @@
  * collected and written when the buffer is full, when a fence is answered, and before a read that
  * would block.
  */
-#include "tagline.h"
-#include "buf.h"
-#include "card.h"
 #include "contract.h"
+#include "inside.h"
 #include "io.h"
 #include "text.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum at { AT_START, AT_LINE, AT_FILE_END, AT_INPUT_END };
-
-/* The tag that was checked last, so that the same one need not be again. */
-struct known_tag {
-    char tag[TL_TAG_MAX];
-    size_t len; /* 0: none */
-};
-
-struct tl {
-    struct known_tag read_tag, written_tag;
-    unsigned promises;
-    size_t max_line;
-    struct buf in;
-    size_t next;    /* of in: where the next line begins */
-    size_t scanned; /* of in: no newline before this */
-    struct buf out;
-    size_t begun; /* of out: where the text of tl_begin begins; 0: none is open */
-    size_t room;  /* what tl_begin gave */
-    enum at at;
-    bool input_closed;   /* end of all input was read */
-    bool routed;         /* !hello was seen: somebody reads our answers */
-    bool counting;       /* a line was read, and what comes out belongs to it */
-    char end_answer[32]; /* "!end N" that waits for the filter to emit what it holds */
-    uint64_t emitted;    /* lines that are not in card yet */
-    struct card_writer card;
-    unsigned long long lineno;
-};
 
 static bool is_tag_byte(char c, bool first)
 {
@@ -80,15 +49,32 @@ struct tl *tl_open(unsigned promises)
     struct tl *tl = xcalloc(1, sizeof *tl);
     tl->promises = promises & TL_MAP ? promises | TL_STATELESS : promises;
     tl->max_line = tl_max_line(NULL);
+    tl->out = &tl->own;
     buf_room(&tl->in, IO_BLOCK);
-    buf_room(&tl->out, IO_BLOCK);
+    buf_room(&tl->own, IO_BLOCK);
     return tl;
 }
 
-static void flush(struct tl *tl)
+/* What was to stay in the shared region and does not fit goes the way of all output. */
+void tl_flush(struct tl *tl)
 {
-    io_write(tl->out.data, tl->out.len);
-    tl->out.len = 0;
+    io_write(tl->own.data, tl->own.len);
+    tl->own.len = 0;
+    if (tl->out == &tl->lent) {
+        io_write(tl->lent.data, tl->lent.len);
+        tl->out = &tl->own;
+    }
+    tl->taken = 0;
+    tl->mark = tl->next;
+}
+
+/* Room for n more bytes of output. */
+static char *out_room(struct tl *tl, size_t n)
+{
+    size_t most = tl->out == &tl->own ? IO_BLOCK : tl->lent.cap;
+    if (n > most - tl->out->len && (tl->out->len || tl->out == &tl->lent))
+        tl_flush(tl);
+    return buf_room(tl->out, n);
 }
 
 void tl_fail(struct tl *tl, int status, const char *format, ...)
@@ -98,7 +84,7 @@ void tl_fail(struct tl *tl, int status, const char *format, ...)
     va_start(ap, format);
     buf_addv(&what, format, ap);
     va_end(ap);
-    flush(tl);
+    tl_flush(tl);
     tl_die(status, "line %llu: %s", tl->lineno, buf_str(&what));
 }
 
@@ -107,16 +93,17 @@ static bool fill(struct tl *tl)
 {
     if (tl->next > 0) {
         buf_shift(&tl->in, tl->next);
+        tl->taken += tl->next - tl->mark;
         tl->scanned -= tl->next;
-        tl->next = 0;
+        tl->next = tl->mark = 0;
     }
     if (tl->in.len > tl->max_line + TL_TAG_MAX + 1) {
         tl->lineno++;
         tl_fail(tl, EX_DATAERR, "is longer than %zu bytes", tl->max_line);
     }
     buf_room(&tl->in, IO_BLOCK);
-    if (tl->out.len && !io_ready())
-        flush(tl);
+    if (tl->own.len && !io_ready())
+        tl_flush(tl);
     /* One byte stays free, for the newline that the last line may lack. */
     size_t n = io_read(tl->in.data + tl->in.len, tl->in.cap - tl->in.len - 1);
     tl->in.len += n;
@@ -146,81 +133,27 @@ static char *cut(struct tl *tl, size_t *len)
     }
 }
 
+/* The same out of the shared region, whose last byte is a newline. */
+static char *cut_part(struct tl *tl, size_t *len)
+{
+    char *begin = tl->part;
+    char *nl = memchr(begin, '\n', (size_t)(tl->part_end - begin));
+    *nl = '\0';
+    *len = (size_t)(nl - begin);
+    tl->part = nl + 1;
+    return begin;
+}
+
 /* What the line in hand gave goes into CARD. What came before the first line of a file stays in
  * emitted, and so counts as that line's, or as the end's where there is none. */
 static void count_line(struct tl *tl)
 {
     if (!tl->counting)
         return;
-    if (tl->routed)
+    if (tl->tells)
         card_add(&tl->card, tl->emitted);
     tl->counting = false;
     tl->emitted = 0;
-}
-
-static void answer(struct tl *tl, const char *word)
-{
-    card_close(&tl->card);
-    buf_adds(&tl->out, word);
-    if (tl->card.text.len)
-        buf_addc(&tl->out, ' ');
-    buf_add(&tl->out, tl->card.text.data, tl->card.text.len);
-    buf_addc(&tl->out, '\n');
-    tl->card.text.len = 0;
-    flush(tl);
-}
-
-/* The filter has emitted what it held: answer the !end that asked for it. */
-static void answer_end(struct tl *tl)
-{
-    card_close(&tl->card); /* the number of the end is never part of a run */
-    card_add(&tl->card, tl->emitted);
-    tl->emitted = 0;
-    answer(tl, tl->end_answer);
-    tl->end_answer[0] = '\0';
-    tl->lineno = 0;
-}
-
-static void answer_hello(struct tl *tl, const char *word)
-{
-    tl->routed = true;
-    buf_adds(&tl->out, word);
-    buf_adds(&tl->out, " " CAN_CARD);
-    if (tl->promises & TL_STATELESS)
-        buf_adds(&tl->out, " " CAN_STATELESS);
-    if (tl->promises & TL_MAP)
-        buf_adds(&tl->out, " " CAN_MAP);
-    buf_addc(&tl->out, '\n');
-    flush(tl);
-}
-
-static bool starts(const char *s, const char *word)
-{
-    return strncmp(s, word, strlen(word)) == 0;
-}
-
-static bool ends_file(const struct tl *tl, const char *raw, size_t len)
-{
-    return starts(raw, CONTROL_END) && len < sizeof tl->end_answer;
-}
-
-/* Obey one control line; true if it ends the file. What is unknown is echoed, as the rule says. */
-static bool control(struct tl *tl, const char *word, size_t len)
-{
-    if (ends_file(tl, word, len)) {
-        memcpy(tl->end_answer, word, len + 1);
-        return true;
-    }
-    if (strcmp(word, CONTROL_HELLO) == 0) {
-        answer_hello(tl, word);
-    } else if (starts(word, CONTROL_FENCE)) {
-        answer(tl, word);
-    } else {
-        buf_add(&tl->out, word, len);
-        buf_addc(&tl->out, '\n');
-        flush(tl);
-    }
-    return false;
 }
 
 static bool is_known(const struct known_tag *known, const char *tag, size_t len)
@@ -262,25 +195,33 @@ bool tl_read(struct tl *tl, struct tl_line *line)
     if (tl->at == AT_FILE_END || tl->at == AT_INPUT_END)
         return false;
     count_line(tl);
-    while ((raw = cut(tl, &len))) {
-        if (raw[0] == CONTROL) {
-            if (!control(tl, raw, len))
-                continue;
-            if (tl->promises & TL_STATELESS) {
-                answer_end(tl);
-                continue;
-            }
+    for (;;) {
+        if (tl->part < tl->part_end) {
+            raw = cut_part(tl, &len);
+            break;
+        }
+        if (tl->due[0] && control_ends_file(tl) && !(tl->promises & TL_STATELESS)) {
             tl->at = AT_FILE_END;
             return false;
         }
-        tl->at = AT_LINE;
-        tl->lineno++;
-        tl->counting = true;
-        parse(tl, raw, len, line);
-        return true;
+        if (tl->due[0]) {
+            control_answer(tl);
+            continue;
+        }
+        raw = cut(tl, &len);
+        if (!raw) {
+            tl->at = AT_INPUT_END;
+            return false;
+        }
+        if (raw[0] != CONTROL)
+            break;
+        control_obey(tl, raw, len);
     }
-    tl->at = AT_INPUT_END;
-    return false;
+    tl->at = AT_LINE;
+    tl->lineno++;
+    tl->counting = true;
+    parse(tl, raw, len, line);
+    return true;
 }
 
 /* Go to the first line of a file, or to its end if it has none, and answer what stands before it;
@@ -289,16 +230,21 @@ static bool more(struct tl *tl)
 {
     size_t len;
     char *raw;
-    while ((raw = cut(tl, &len))) {
-        if (raw[0] == CONTROL && !ends_file(tl, raw, len)) {
-            control(tl, raw, len);
-            continue;
-        }
-        tl->next = tl->scanned = (size_t)(raw - tl->in.data); /* put it back */
-        raw[len] = '\n';
-        return true;
+    for (;;) {
+        if (tl->part < tl->part_end || (tl->due[0] && control_ends_file(tl)))
+            return true;
+        if (tl->due[0])
+            control_answer(tl);
+        raw = cut(tl, &len);
+        if (!raw)
+            return false;
+        if (raw[0] != CONTROL)
+            break;
+        control_obey(tl, raw, len);
     }
-    return false;
+    tl->next = tl->scanned = (size_t)(raw - tl->in.data); /* put it back */
+    raw[len] = '\n';
+    return true;
 }
 
 /* The filter has broken off its loop over the lines: pass over the rest of the file. Without a
@@ -318,8 +264,8 @@ bool tl_file(struct tl *tl)
     bool first = tl->at == AT_START;
     if (tl->at == AT_LINE)
         skip(tl);
-    if (tl->end_answer[0])
-        answer_end(tl);
+    if (tl->due[0])
+        control_answer(tl); /* the filter has emitted what it held */
     if (tl->at == AT_INPUT_END)
         return false;
     tl->at = AT_LINE;
@@ -342,19 +288,17 @@ char *tl_begin(struct tl *tl, const char *tag, size_t room)
             tl_fail(tl, EX_SOFTWARE, "\"%s\" is not a tag", tag);
         know(&tl->written_tag, tag, taglen);
     }
-    if (tl->out.len + taglen + room + 2 > IO_BLOCK && tl->out.len)
-        flush(tl);
-    char *at = buf_room(&tl->out, taglen + room + 2);
+    char *at = out_room(tl, taglen + room + 2);
     memcpy(at, tag, taglen);
     at[taglen] = '\t';
-    tl->begun = (size_t)(at - tl->out.data) + taglen + 1;
+    tl->begun = (size_t)(at - tl->out->data) + taglen + 1;
     tl->room = room;
     return at + taglen + 1;
 }
 
 void tl_end(struct tl *tl, size_t len)
 {
-    const char *text = tl->out.data + tl->begun;
+    const char *text = tl->out->data + tl->begun;
     if (!tl->begun)
         tl_bug("tl_end without tl_begin");
     if (len > tl->room)
@@ -365,8 +309,8 @@ void tl_end(struct tl *tl, size_t len)
         tl_fail(tl, EX_SOFTWARE, "a newline inside what was written");
     if (len > tl->max_line)
         tl_fail(tl, EX_DATAERR, "became longer than %zu bytes", tl->max_line);
-    tl->out.len = begun + len;
-    tl->out.data[tl->out.len++] = '\n';
+    tl->out->len = begun + len;
+    tl->out->data[tl->out->len++] = '\n';
     tl->emitted++;
 }
 
@@ -382,12 +326,12 @@ int tl_close(struct tl *tl)
 {
     if (tl->begun)
         tl_bug("tl_close between tl_begin and tl_end");
-    if (tl->end_answer[0])
-        answer_end(tl);
-    flush(tl);
+    if (tl->due[0])
+        control_answer(tl); /* the filter has emitted what it held */
+    tl_flush(tl);
     io_close();
     buf_free(&tl->in);
-    buf_free(&tl->out);
+    buf_free(&tl->own);
     buf_free(&tl->card.text);
     free(tl);
     return EX_OK;

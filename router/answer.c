@@ -113,6 +113,10 @@ static void identify_copies(struct core *c, struct epoch *e, size_t node)
 void run_free(struct core *c, struct run *run)
 {
     batch_put_all(c, run->batches);
+    if (run->shared)
+        batch_put(c, run->shared);
+    if (run->left)
+        region_give(run->region, run->left);
     free(run->ids);
     free(run);
 }
@@ -134,11 +138,34 @@ static void take_ids(struct run *run, size_t stage, bool fresh)
     }
 }
 
+/* Lines that stand in one shared piece stay there, and what comes out may be left in another. */
+static void lend(struct node_state *n, struct run *run)
+{
+    const struct batch *b = run->batches;
+    if (b && !b->next && b->region == &n->region) {
+        run->shared = run->batches;
+        run->batches = NULL;
+    }
+    run->region = &n->region;
+    run->left = run->lines || run->end ? region_take(&n->region) : NULL;
+}
+
 static void set_fence(struct node_state *n, struct run *run, const struct node *node)
 {
-    if (node->kind == NODE_FILTER)
-        run->fence_len = (size_t)snprintf(run->fence, sizeof run->fence, "%s%" PRIu64 "\n",
-                                          run->end ? CONTROL_END : CONTROL_FENCE, ++n->fences);
+    if (node->kind != NODE_FILTER)
+        return;
+    if (n->region.base)
+        lend(n, run);
+    int len = snprintf(run->fence, sizeof run->fence, "%s%" PRIu64,
+                       run->end ? CONTROL_END : CONTROL_FENCE, ++n->fences);
+    if (run->shared || run->left)
+        len += snprintf(run->fence + len, sizeof run->fence - (size_t)len, " %zu %zu %zu %zu",
+                        run->shared ? (size_t)(run->shared->bytes.data - n->region.base) : 0,
+                        run->shared ? run->shared->bytes.len : 0,
+                        run->left ? (size_t)(run->left - n->region.base) : 0,
+                        run->left ? n->region.piece : 0);
+    run->fence[len++] = '\n';
+    run->fence_len = (size_t)len;
 }
 
 /* Give one lane lines. */
@@ -175,9 +202,10 @@ static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch
 }
 
 /* Move the first n lines of the chain into a batch of their own. */
-static struct batch *split_off(struct core *c, struct batch **chain, uint32_t n, bool ids)
+static struct batch *split_off(struct core *c, size_t lane, struct batch **chain, uint32_t n,
+                               bool ids)
 {
-    struct batch *part = batch_get(c);
+    struct batch *part = batch_for(c, lane);
     while (n > 0) {
         struct batch *b = *chain;
         uint32_t take = n < b->lines ? n : b->lines;
@@ -189,7 +217,7 @@ static struct batch *split_off(struct core *c, struct batch **chain, uint32_t n,
             part->lines++;
         }
         size_t bytes = (size_t)(at - b->bytes.data);
-        buf_add(&part->bytes, b->bytes.data, bytes);
+        batch_add(part, b->bytes.data, bytes);
         buf_shift(&b->bytes, bytes);
         b->lines -= take;
         n -= take;
@@ -226,7 +254,8 @@ uint32_t run_give(struct core *c, struct epoch *e, size_t node, struct batch *li
         uint32_t part = (uint32_t)(n * (copy + 1) / jobs - n * copy / jobs);
         if (part == 0)
             continue;
-        give_lane(c, e, flow_lane(c->flow, node, copy), split_off(c, &lines, part, ids), end);
+        size_t lane = flow_lane(c->flow, node, copy);
+        give_lane(c, e, lane, split_off(c, lane, &lines, part, ids), end);
         answers++;
     }
     return answers;
@@ -314,6 +343,26 @@ void run_answered(struct core *c, size_t node, struct card_reader card)
     epochs_retire(c);
 }
 
+/* Behind all that it printed comes what the filter left in the shared piece. False: it cannot be.
+ */
+static bool take_left(struct core *c, size_t node, const char *number, const char *end)
+{
+    struct source *s = &c->nodes[node].source;
+    const struct run *run = c->nodes[node].first;
+    size_t n = 0;
+    for (; number < end && *number >= '0' && *number <= '9' && n <= run->region->piece; number++)
+        n = n * 10 + (size_t)(*number - '0');
+    if (number != end || !run->left || n > run->region->piece)
+        return false;
+    struct buf printed = s->in;
+    s->in = (struct buf){.data = run->left, .len = n, .cap = n};
+    s->clean = 0;
+    size_t taken = source_parse(c, s, 0);
+    s->in = printed;
+    s->scanned = s->clean = 0;
+    return taken == n || c->failure.status;
+}
+
 /* A control line of a filter: the answer to the fence that is due, or a breach of the protocol. */
 void run_answer(struct core *c, size_t node, const char *line, size_t len)
 {
@@ -326,5 +375,15 @@ void run_answer(struct core *c, size_t node, const char *line, size_t len)
         return;
     }
     struct card_reader card = {line + (len > due ? due + 1 : due), line + len};
-    run_answered(c, node, card);
+    const char *left = card.end;
+    while (left > card.at && left[-1] != ' ')
+        left--;
+    if (left < card.end && *left == *SHARE_LEFT) {
+        if (!take_left(c, node, left + 1, card.end))
+            core_fail(c, EX_SOFTWARE, node, run->job, "left no lines where it says: \"%.*s\"",
+                      (int)(len < 60 ? len : 60), line);
+        card.end = left > card.at ? left - 1 : left;
+    }
+    if (!c->failure.status)
+        run_answered(c, node, card);
 }

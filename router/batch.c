@@ -25,18 +25,77 @@ struct batch *batch_get(struct core *c)
     return b;
 }
 
+struct batch *batch_for(struct core *c, size_t lane)
+{
+    struct region *r = &c->nodes[lane].region;
+    char *piece = region_take(r);
+    if (!piece)
+        return batch_get(c);
+    struct batch *b = c->bare;
+    if (b)
+        c->bare = b->next;
+    else
+        b = xcalloc(1, sizeof *b);
+    b->next = NULL;
+    b->bytes = (struct buf){.data = piece, .cap = r->piece};
+    b->region = r;
+    return b;
+}
+
+/* Give the piece back that holds the bytes. */
+static void leave_region(struct batch *b)
+{
+    region_give(b->region, b->bytes.data);
+    b->region = NULL;
+    b->bytes = (struct buf){0};
+}
+
+char *batch_room(struct batch *b, size_t n)
+{
+    if (b->region && n > b->bytes.cap - b->bytes.len) { /* no piece is large enough */
+        struct buf own = {0};
+        buf_room(&own, b->bytes.len + n);
+        buf_add(&own, b->bytes.data, b->bytes.len);
+        leave_region(b);
+        b->bytes = own;
+    }
+    return buf_room(&b->bytes, n);
+}
+
+void batch_add(struct batch *b, const void *bytes, size_t n)
+{
+    memcpy(batch_room(b, n), bytes, n);
+    b->bytes.len += n;
+}
+
+void batch_free_all(struct batch *chain)
+{
+    while (chain) {
+        struct batch *next = chain->next;
+        buf_free(&chain->bytes);
+        free(chain->ids);
+        free(chain);
+        chain = next;
+    }
+}
+
 void batch_put(struct core *c, struct batch *b)
 {
     c->inflight -= b->counted;
+    b->lines = 0;
+    b->counted = 0;
+    if (b->region) {
+        leave_region(b);
+        b->next = c->bare;
+        c->bare = b;
+        return;
+    }
     if (b->bytes.cap > KEEP_BYTES || c->pool_bytes + b->bytes.cap > POOL_BYTES) {
-        buf_free(&b->bytes);
-        free(b->ids);
-        free(b);
+        b->next = NULL;
+        batch_free_all(b);
         return;
     }
     b->bytes.len = 0;
-    b->lines = 0;
-    b->counted = 0;
     c->pool_bytes += b->bytes.cap;
     b->next = c->pool;
     c->pool = b;
@@ -166,7 +225,7 @@ static void take_run(struct cursor *k, uint32_t before, const uint32_t *labels, 
         all->lines++;
         k->label = label_at(k, labels);
     }
-    buf_add(&all->bytes, from, (size_t)(k->at - from));
+    batch_add(all, from, (size_t)(k->at - from));
 }
 
 /* Merge sorted batches. */
@@ -196,15 +255,31 @@ static void sort_lines(struct batch *chain, size_t lines, const uint32_t *labels
     collect(chain, labels, refs);
     qsort(refs, lines, sizeof *refs, by_label);
     for (size_t i = 0; i < lines; i++) {
-        buf_add(&all->bytes, refs[i].at, refs[i].len);
+        batch_add(all, refs[i].at, refs[i].len);
         batch_id(all, refs[i].id);
         all->lines++;
     }
     free(refs);
 }
 
+/* Is the destination one process? A node with copies is several. */
+static bool dest_is_lane(const struct core *c, size_t dest)
+{
+    return dest < c->flow->nnodes && c->flow->nodes[dest].jobs == 1;
+}
+
+/* A batch for lines of one source: they go to the destination as they are, unless they are merged
+ * with others first. */
+struct batch *batch_open(struct core *c, size_t dest)
+{
+    bool merged = c->graph->merge[dest] == MERGE_LINE &&
+                  !c->graph->stages[graph_stage(c->graph, dest)].cyclic;
+    return dest_is_lane(c, dest) && !merged ? batch_for(c, dest) : batch_get(c);
+}
+
 /* Copy the lines of all batches into one, in the order of their identities. */
-static struct batch *merge_by_line(struct core *c, struct batch *chain, struct order *o)
+static struct batch *merge_by_line(struct core *c, size_t dest, struct batch *chain,
+                                   struct order *o)
 {
     const uint32_t *labels = order_labels(o);
     struct cursor cursors[FEW];
@@ -216,8 +291,8 @@ static struct batch *merge_by_line(struct core *c, struct batch *chain, struct o
         lines += b->lines;
         bytes += b->bytes.len;
     }
-    struct batch *all = batch_get(c);
-    buf_room(&all->bytes, bytes);
+    struct batch *all = dest_is_lane(c, dest) ? batch_for(c, dest) : batch_get(c);
+    batch_room(all, bytes);
     if (n)
         merge_cursors(cursors, n, labels, all);
     else
@@ -240,5 +315,5 @@ struct batch *batch_merge(struct core *c, struct epoch *e, size_t dest, struct b
     if (g->merge[dest] != MERGE_LINE || g->stages[stage].cyclic)
         return merge_by_epoch(chain);
     size_t feeder = g->stages[stage].prev[0];
-    return merge_by_line(c, chain, epoch_order(e, g->stages[feeder].domain));
+    return merge_by_line(c, dest, chain, epoch_order(e, g->stages[feeder].domain));
 }

@@ -23,6 +23,11 @@ struct core *core_new(const struct flow *flow, struct graph *graph, bool tagged)
     return c;
 }
 
+void core_share(struct core *c, size_t lane, char *base, size_t size, size_t piece)
+{
+    region_init(&c->nodes[lane].region, base, size, piece);
+}
+
 void core_forget(struct core *c, struct job *job)
 {
     struct job *last = NULL;
@@ -63,13 +68,10 @@ void core_free(struct core *c)
         epoch_free(c, c->first);
         c->first = next;
     }
-    for (struct batch *b = c->pool; b;) {
-        struct batch *next = b->next;
-        buf_free(&b->bytes);
-        free(b->ids);
-        free(b);
-        b = next;
-    }
+    batch_free_all(c->pool);
+    batch_free_all(c->bare);
+    for (size_t i = 0; i < c->flow->nlanes; i++)
+        region_free(&c->nodes[i].region);
     free(c->nodes);
     free(c->stages);
     buf_free(&c->replies);

@@ -16,6 +16,7 @@
 #include "flow.h"
 #include "graph.h"
 #include "order.h"
+#include "region.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +25,8 @@
 /* Lines that one source emitted for one destination in one epoch and round. */
 struct batch {
     struct batch *next;
-    struct buf bytes; /* lines as the destination wants them: with tags or without */
+    struct buf bytes;      /* lines as the destination wants them: with tags or without */
+    struct region *region; /* whose piece the bytes are in; NULL: they are the batch's own */
     uint32_t lines;
     uint32_t *ids; /* if tracked: of each line its emission number, identity once answered */
     uint32_t ids_cap;
@@ -92,7 +94,10 @@ struct run {
     bool end;              /* closed by !end */
     bool quiet;            /* of a whole-file command before its end: nobody answers */
     struct batch *batches; /* not yet written */
-    char fence[40];        /* the control line, then nothing once written */
+    struct batch *shared;  /* lines that need not be: the node reads them where they are */
+    struct region *region; /* of the node */
+    char *left;            /* its piece for what comes out, or NULL */
+    char fence[160];       /* the control line, then nothing once written */
     size_t fence_len, fence_written;
     bool written;
     uint32_t *ids; /* of the lines given, if tracked */
@@ -138,6 +143,7 @@ struct source {
 
 struct node_state {
     struct source source;
+    struct region region;     /* shared with it */
     struct run *first, *last; /* outstanding, in order */
     struct run *writing;      /* first that is not written */
     size_t offset;            /* of its first batch: written already */
@@ -184,7 +190,8 @@ struct core {
     bool waits;                    /* ... and so does input behind it */
     struct buf replies;            /* control lines to print before anything else */
     size_t inflight;               /* bytes */
-    struct batch *pool;
+    struct batch *pool;            /* with bytes of their own */
+    struct batch *bare;            /* without */
     size_t pool_bytes;
     struct failure failure;
 };
@@ -193,6 +200,8 @@ struct core {
 /* Neither flow nor graph are copied. tagged: input lines carry tags and control lines. */
 struct core *core_new(const struct flow *flow, struct graph *graph, bool tagged);
 void core_free(struct core *c);
+/* Lines may go to and from a lane through memory that it shares; it must outlive the core. */
+void core_share(struct core *c, size_t lane, char *base, size_t size, size_t piece);
 const struct failure *core_failure(const struct core *c); /* NULL: none */
 void core_fail(struct core *c, int status, size_t node, struct job *job, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -207,6 +216,7 @@ void core_input_cut(struct core *c); /* the input pauses: let go what is whole *
 void core_input_end(struct core *c); /* end of file: ends the job */
 void core_forget(struct core *c, struct job *job);
 bool core_wants_input(const struct core *c);
+size_t core_most_inflight(const struct flow *f); /* bytes */
 
 /* ---- core.c: to and from nodes; the node is a lane ---- */
 size_t core_node_iov(struct core *c, size_t node, struct iovec *iov, size_t max);
@@ -223,6 +233,12 @@ void core_command_ended(struct core *c, size_t node);
 
 /* ---- shared by the files of the core ---- */
 struct batch *batch_get(struct core *c);
+/* One whose lines a lane will get as they are: in shared memory if that can be. */
+struct batch *batch_for(struct core *c, size_t lane);
+struct batch *batch_open(struct core *c, size_t dest);
+char *batch_room(struct batch *b, size_t n);
+void batch_add(struct batch *b, const void *bytes, size_t n);
+void batch_free_all(struct batch *chain);
 void batch_put(struct core *c, struct batch *b);
 void batch_put_all(struct core *c, struct batch *chain);
 void batch_id(struct batch *b, uint32_t id);

@@ -14,30 +14,47 @@
 
 enum { MOST_EVENTS = 64, MOST_ANSWER = 4096 };
 
-/* Take the answer to hello out of what the filter printed; false: it is not all there yet. */
-static bool take_hello(struct engine *e, size_t node, struct buf *in)
+static const char no_filter[] = "did not answer !hello; a command that is no filter needs |";
+
+/* What the filter promises; then it is offered memory, if it can share. */
+static void take_promises(struct engine *e, size_t node, char *line)
 {
     struct node *def = flow_node(e->flow, node);
-    char *nl = in->len ? memchr(in->data, '\n', in->len) : NULL;
-    if (!nl)
-        return false;
-    *nl = '\0';
     size_t n = strlen(CONTROL_HELLO);
-    if (strncmp(in->data, CONTROL_HELLO, n) != 0 || (in->data[n] && in->data[n] != ' ')) {
-        engine_fail(e, EX_SOFTWARE, node,
-                    "did not answer !hello; a command that is no filter needs |");
-        return true;
+    bool shares = false;
+    if (strncmp(line, CONTROL_HELLO, n) != 0 || (line[n] && line[n] != ' ')) {
+        engine_fail(e, EX_SOFTWARE, node, no_filter);
+        return;
     }
-    for (char *save, *w = strtok_r(in->data + n, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+    for (char *save, *w = strtok_r(line + n, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        shares = shares || strcmp(w, CAN_SHARE) == 0;
         def->card = def->card || strcmp(w, CAN_CARD) == 0;
         def->map = def->map || strcmp(w, CAN_MAP) == 0;
         def->stateless = def->stateless || def->map || strcmp(w, CAN_STATELESS) == 0;
     }
-    e->links[node].greeted = true;
-    if (nl + 1 < in->data + in->len)
+    e->links[node].greeting = GREETED;
+    if (shares)
+        share_offer(e, node);
+}
+
+/* Take an answer out of what the filter printed, if it is all there. */
+static void take_answer(struct engine *e, size_t node, struct buf *in)
+{
+    char *nl = in->len ? memchr(in->data, '\n', in->len) : NULL;
+    bool alone = nl && nl + 1 == in->data + in->len;
+    if (!nl && in->len > MOST_ANSWER)
+        engine_fail(e, EX_SOFTWARE, node, no_filter);
+    if (!nl)
+        return;
+    *nl = '\0';
+    in->len = 0;
+    if (e->links[node].greeting == NOT_GREETED)
+        take_promises(e, node, in->data);
+    else if (!share_answered(e, node, in->data))
+        engine_fail(e, EX_SOFTWARE, node, "did not answer !share");
+    if (!alone)
         engine_fail(e, EX_SOFTWARE, node,
                     "printed without being asked, behind its answer to !hello");
-    return true;
 }
 
 /* Read what a process that was greeted prints, until it has answered. */
@@ -46,9 +63,7 @@ static void read_hello(struct engine *e, size_t node, struct buf *in)
     ssize_t n = read(e->procs[node].out, buf_room(in, 256), 256);
     if (n > 0) {
         in->len += (size_t)n;
-        if (!take_hello(e, node, in) && in->len > MOST_ANSWER)
-            engine_fail(e, EX_SOFTWARE, node,
-                        "did not answer !hello; a command that is no filter needs |");
+        take_answer(e, node, in);
     } else if (n == 0) {
         e->links[node].eof = true;
     }
@@ -60,7 +75,7 @@ static void greet_event(struct engine *e, const struct epoll_event *ev, struct b
     struct link *l = &e->links[node];
     switch ((enum what)(ev->data.u64 >> 32)) {
     case W_OUT:
-        if (!l->greeted && !l->eof)
+        if (l->greeting != GREETED && !l->eof)
             read_hello(e, node, &in[node]);
         if (l->eof)
             engine_drop(e, &e->procs[node].out);
@@ -86,7 +101,7 @@ static void greet_event(struct engine *e, const struct epoll_event *ev, struct b
 static size_t ungreeted(const struct engine *e)
 {
     for (size_t i = 0; i < e->flow->nlanes; i++)
-        if (flow_node(e->flow, i)->kind == NODE_FILTER && !e->links[i].greeted)
+        if (flow_node(e->flow, i)->kind == NODE_FILTER && e->links[i].greeting != GREETED)
             return i;
     return NOWHERE;
 }
@@ -115,8 +130,7 @@ static void hello_all(struct engine *e)
         long left = until - engine_now_ms();
         int n = left > 0 ? epoll_wait(e->epoll, events, MOST_EVENTS, (int)left) : 0;
         if (n == 0) {
-            engine_fail(e, EX_SOFTWARE, node,
-                        "did not answer !hello; a command that is no filter needs |");
+            engine_fail(e, EX_SOFTWARE, node, no_filter);
         } else if (n < 0 && errno != EINTR) {
             tl_die(EX_OSERR, "epoll_wait: %m");
         }
@@ -142,7 +156,7 @@ bool engine_start(struct engine *e)
 {
     static const char hello[] = CONTROL_HELLO "\n";
     for (size_t i = 0; i < e->flow->nlanes && !e->failed.status; i++) {
-        e->links[i].greeted = false;
+        e->links[i].greeting = NOT_GREETED;
         if (flow_node(e->flow, i)->kind == NODE_COMMAND)
             continue;
         node_start(e, i);
@@ -157,5 +171,6 @@ bool engine_start(struct engine *e)
         return false;
     graph_order(e->graph);
     e->core = core_new(e->flow, e->graph, e->tagged);
+    share_begin(e);
     return true;
 }

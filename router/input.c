@@ -35,10 +35,14 @@ struct job *core_begin(struct core *c, uint64_t id, void *owner, bool trace)
     return job;
 }
 
+size_t core_most_inflight(const struct flow *f)
+{
+    return 2 * f->epoch > INFLIGHT ? 2 * f->epoch : INFLIGHT;
+}
+
 bool core_wants_input(const struct core *c)
 {
-    size_t most = 2 * c->flow->epoch > INFLIGHT ? 2 * c->flow->epoch : INFLIGHT;
-    return !c->barrier && c->inflight < most && !c->failure.status;
+    return !c->barrier && c->inflight < core_most_inflight(c->flow) && !c->failure.status;
 }
 
 /* Close the epoch that the open lines make up. */

@@ -97,7 +97,19 @@ char *proc_find(const char *command)
     return NULL;
 }
 
-/* Everything a child starts with. Only calls that are safe after fork. */
+/* Which pipes are its own, for a filter that wants to know whether others stand between. */
+static bool set_ends(const int *ends)
+{
+    char text[64];
+    struct stat in, out;
+    if (fstat(ends[0], &in) != 0 || fstat(ends[1], &out) != 0)
+        return false;
+    snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)in.st_ino,
+             (unsigned long long)out.st_ino);
+    return setenv(ENV_ENDS, text, 1) == 0;
+}
+
+/* Everything a child starts with. We are one thread: what is not safe in others' children is. */
 static _Noreturn void child(char **argv, const int *ends, int report, pid_t parent)
 {
     sigset_t none;
@@ -106,7 +118,7 @@ static _Noreturn void child(char **argv, const int *ends, int report, pid_t pare
         signal(sig, SIG_DFL); /* fails for KILL and STOP, which are default anyway */
     setpgid(0, 0);
     bool ready = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-                 setrlimit(RLIMIT_NOFILE, &inherited_files) == 0 &&
+                 setrlimit(RLIMIT_NOFILE, &inherited_files) == 0 && set_ends(ends) &&
                  sigprocmask(SIG_SETMASK, &none, NULL) == 0;
     for (int fd = 0; fd < 3 && ready; fd++)
         ready = dup2(ends[fd], fd) == fd;

@@ -120,7 +120,7 @@ static struct batch *open_batch(struct core *c, struct source *s, struct way *w)
 {
     struct slot *slot = &s->slots[w->slot];
     if (!slot->open)
-        slot->open = batch_get(c);
+        slot->open = batch_open(c, slot->dest);
     return slot->open;
 }
 
@@ -129,7 +129,7 @@ static void source_flush(struct source *s)
 {
     if (s->span_way && s->span_way->slot != NOWHERE) {
         struct batch *b = s->slots[s->span_way->slot].open;
-        buf_add(&b->bytes, s->span, (size_t)(s->in.data + s->scanned - s->span));
+        batch_add(b, s->span, (size_t)(s->in.data + s->scanned - s->span));
     }
     s->span_way = NULL;
 }
@@ -176,17 +176,17 @@ static void emit(struct core *c, struct source *s, struct way *w, const char *li
         }
         return;
     }
-    struct buf *b = &s->slots[w->slot].open->bytes;
+    struct batch *b = s->slots[w->slot].open;
     size_t len = (size_t)(end - text);
-    char *to = buf_room(b, w->put_len + 1 + len);
+    char *to = batch_room(b, w->put_len + 1 + len);
     if (w->put) {
         memcpy(to, w->put, w->put_len);
         to += w->put_len;
         *to++ = '\t';
-        b->len += w->put_len + 1;
+        b->bytes.len += w->put_len + 1;
     }
     memcpy(to, text, len);
-    b->len += len;
+    b->bytes.len += len;
 }
 
 static void fail_at(struct core *c, const struct source *s, int status, const char *what,

@@ -186,6 +186,19 @@ static size_t pipe_size(const struct flow *f)
     return size > PIPE_LEAST ? size : 0;
 }
 
+/* Memory to share with each filter: room for what is in flight, on its way in and out. Pages that
+ * are not used are not there. */
+static size_t region_size(const struct flow *f)
+{
+    const char *wish = getenv("TAGLINE_SHARE");
+    size_t size = 4 * core_most_inflight(f);
+    if (wish && strcmp(wish, "0") == 0)
+        return 0;
+    if (wish && (!text_size(wish, &size) || size < 16384))
+        tl_die(EX_USAGE, "TAGLINE_SHARE: \"%s\" is neither 0 nor a size of 16K or more", wish);
+    return size & ~(size_t)4095;
+}
+
 /* A regular file cannot be watched, and is always readable. */
 static void watch_request(struct engine *e)
 {
@@ -204,9 +217,12 @@ struct engine *engine_new(struct flow *flow, struct graph *graph, bool tagged, i
     *e = (struct engine){.flow = flow, .graph = graph, .tagged = tagged, .request = request};
     e->procs = xcalloc(flow->nlanes, sizeof *e->procs);
     e->links = xcalloc(flow->nlanes, sizeof *e->links);
-    for (size_t i = 0; i < flow->nlanes; i++)
+    for (size_t i = 0; i < flow->nlanes; i++) {
         e->procs[i] = (struct proc){.in = -1, .out = -1, .err = -1};
+        e->links[i].shared = -1;
+    }
     e->pipe = pipe_size(flow);
+    e->region = region_size(flow);
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -246,6 +262,7 @@ void engine_stop(struct engine *e, int grace_ms)
     if (e->core)
         core_free(e->core);
     e->core = NULL;
+    share_end(e);
     for (struct task *t = e->tasks; t; t = t->next) {
         t->job = NULL;
         t->opened = t->ended = false;

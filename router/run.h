@@ -31,9 +31,11 @@ struct link {
     bool eof; /* its standard output has ended */
     bool err_open;
     bool blocked; /* its standard input is full: epoll says when not */
-    bool greeted; /* has answered hello */
-    long active;  /* ms: when it last took or gave anything */
-    long doomed;  /* ms: when to lose patience with a half-dead process; 0: not */
+    enum greeting { NOT_GREETED, SHARING, GREETED } greeting; /* what was answered so far */
+    char *region;                                             /* memory shared with it, or NULL */
+    int shared;  /* its descriptor, until the filter has opened it; else -1 */
+    long active; /* ms: when it last took or gave anything */
+    long doomed; /* ms: when to lose patience with a half-dead process; 0: not */
     uint64_t starts;
     double cpu_told;
     uint64_t starts_told;
@@ -53,7 +55,8 @@ struct engine {
     struct core *core;
     struct proc *procs;
     struct link *links;
-    size_t pipe; /* bytes to ask for */
+    size_t pipe;   /* bytes to ask for */
+    size_t region; /* bytes to share with each filter; 0: none */
     bool tagged;
     int epoll, signals, request;
     int signal;
@@ -106,6 +109,12 @@ void engine_fail_system(struct engine *e, int status, int error, size_t node, co
 void engine_fail_ended(struct engine *e, int status, int wait_status, size_t node,
                        const char *text);
 void engine_fail_task(struct engine *e, int status, int error, struct job *job, const char *text);
+
+void share_offer(struct engine *e, size_t node);
+/* The answer to the offer, cut at its newline; false: it is none. */
+bool share_answered(struct engine *e, size_t node, const char *line);
+void share_begin(struct engine *e); /* the core is there */
+void share_end(struct engine *e);   /* the core is gone */
 
 int engine_take_signal(struct engine *e); /* 0: there was none */
 
