@@ -54,7 +54,7 @@ static void hello(struct tl *tl, const char *line, size_t len)
     tl->routed = true;
     tl->tells = alone();
     if (tl->tells)
-        snprintf(promises, sizeof promises, " " CAN_CARD " " CAN_SHARE "%s%s",
+        snprintf(promises, sizeof promises, " " CAN_CARD "%s%s " CAN_SHARE,
                  tl->promises & TL_STATELESS ? " " CAN_STATELESS : "",
                  tl->promises & TL_MAP ? " " CAN_MAP : "");
     echo(tl, line, len, promises);

@@ -41,7 +41,7 @@ teardown() {
 @test "a filter answers while its input stays open, file after file" {
     converse tl-count -t sum
     say '!hello 1\n'
-    hears '!hello 1 card'
+    hears '!hello 1 card share'
     say 'a\tx\na\ty\n!fence 1\n'
     hears '!fence 1 0*2'
     say '!end 2\n'
@@ -52,7 +52,7 @@ teardown() {
     hears '!end 4 0,1'
     goodbye
     run cat "$BATS_TEST_TMPDIR/from"
-    assert_output "$(printf '!hello 1 card\n!fence 1 0*2\nsum\ta\t2\n!end 2 1\n!end 3 0\nsum\ta\t1\n!end 4 0,1')"
+    assert_output "$(printf '!hello 1 card share\n!fence 1 0*2\nsum\ta\t2\n!end 2 1\n!end 3 0\nsum\ta\t1\n!end 4 0,1')"
 }
 
 @test "a line leaves at once when nothing more is there to read, also behind half a line" {
@@ -118,7 +118,7 @@ PY
 
 @test "byte by byte, with fences: the same answers" {
     talk='!hello 1\na\tx\na\ty\n!fence 1\n!fence 2\na\tz\n!end 3\n!end 4\na\t\x00\n!end 5\n'
-    want='!hello 1 card stateless map\na\tX\na\tY\n!fence 1 1*2\n!fence 2\na\tZ\n!end 3 1,0\n!end 4 0\na\t\x00\n!end 5 1,0\n'
+    want='!hello 1 card stateless map share\na\tX\na\tY\n!fence 1 1*2\n!fence 2\na\tZ\n!end 3 1,0\n!end 4 0\na\t\x00\n!end 5 1,0\n'
     drip "$talk" tl-upper
     gives "$want"
     feed "$talk" tl-upper
@@ -127,43 +127,43 @@ PY
 
 @test "control lines: unknown ones come back byte by byte, the last may lack its newline" {
     feed '!\n!load \x00 x\n!hello 2\n!fenceless\n!endless\na\tx\n!end 1' tl-upper
-    gives '!\n!load \x00 x\n!hello 2\n!fenceless\n!endless\na\tX\n!end 1 0\n'
+    gives '!\n!load \x00 x\n!hello 2\n!fenceless\n!endless\na\tX\n!end 1\n'
     long=$(printf '1%.0s' {1..5000})
     feed "!hello 1\n!fence $long\n!end $long\n" tl-count
-    gives "!hello 1 card\n!fence $long\n!end $long\n"
+    gives "!hello 1 card share\n!fence $long\n!end $long\n"
 }
 
 @test "lines before the first, between and after: counted where they came out" {
     feed '!hello 1\na\tx\na\ty\n!fence 1\na\tz\n!end 2\n' "$PROBE" frame
-    gives '!hello 1 card\nhead\t\na\tx\na\ty\n!fence 1 2,1\na\tz\nfoot\t\n!end 2 1,1\n'
+    gives '!hello 1 card share\nhead\t\na\tx\na\ty\n!fence 1 2,1\na\tz\nfoot\t\n!end 2 1,1\n'
 }
 
 @test "an epoch without lines before the first line of a file is answered before anything is written" {
     feed '!hello 1\n!fence 1\n!fence 2\na\tx\n!end 3\n' "$PROBE" frame
-    gives '!hello 1 card\n!fence 1\n!fence 2\nhead\t\na\tx\nfoot\t\n!end 3 2,1\n'
+    gives '!hello 1 card share\n!fence 1\n!fence 2\nhead\t\na\tx\nfoot\t\n!end 3 2,1\n'
 }
 
 @test "an empty file is a file; no file at all is none; in a pipeline empty input is one" {
     feed '!hello 1\n!end 1\n!end 2\n' "$PROBE" frame
-    gives '!hello 1 card\nhead\t\nfoot\t\n!end 1 2\nhead\t\nfoot\t\n!end 2 2\n'
+    gives '!hello 1 card share\nhead\t\nfoot\t\n!end 1 2\nhead\t\nfoot\t\n!end 2 2\n'
     feed '!hello 1\n' "$PROBE" frame
-    gives '!hello 1 card\n'
+    gives '!hello 1 card share\n'
     feed '' "$PROBE" frame
     gives 'head\t\nfoot\t\n'
 }
 
 @test "a filter that stops reading: the rest of the file is answered, the next file is whole" {
     feed '!hello 1\na\tstop\na\tx\n!fence 1\na\ty\n!end 2\na\tz\n!end 3\n' "$PROBE" frame
-    gives '!hello 1 card\nhead\t\na\tstop\nfoot\t\n!fence 1 3,0\n!end 2 0,0\nhead\t\na\tz\nfoot\t\n!end 3 2,1\n'
+    gives '!hello 1 card share\nhead\t\na\tstop\nfoot\t\n!fence 1 3,0\n!end 2 0,0\nhead\t\na\tz\nfoot\t\n!end 3 2,1\n'
     feed '!hello 1\na\tx\n!fence 1\na\ty\n!end 2\n!end 3\n' "$PROBE" skip
-    gives '!hello 1 card\nfile\t\n!fence 1 1\n!end 2 0,0\nfile\t\n!end 3 1\n'
+    gives '!hello 1 card share\nfile\t\n!fence 1 1\n!end 2 0,0\nfile\t\n!end 3 1\n'
     feed 'a\tstop\na\tx\n' "$PROBE" frame
     gives 'head\t\na\tstop\nfoot\t\n'
 }
 
 @test "input that ends without its end: what is held comes out, nobody is answered" {
     feed '!hello 1\na\tx\n!fence 1\na\ty' "$PROBE" frame
-    gives '!hello 1 card\nhead\t\na\tx\n!fence 1 2\na\ty\nfoot\t\n'
+    gives '!hello 1 card share\nhead\t\na\tx\n!fence 1 2\na\ty\nfoot\t\n'
 }
 
 @test "line numbers begin anew with each file" {
@@ -213,7 +213,7 @@ PY
 @test "faults of a filter: a newline in a text, a bad tag" {
     feed '!hello 1\na\tx\n' "$PROBE" newline
     fails 70 'line 1: a newline inside what was written'
-    wrote '!hello 1 card\n'
+    wrote '!hello 1 card share\n'
     feed 'a\tx\n' "$PROBE" tag
     fails 70 'line 1: "not a tag" is not a tag'
 }

@@ -36,7 +36,7 @@ class Case:
     flow: object
     text: str
     inputs: list
-    pipe: str  # TAGLINE_PIPE_SIZE, or empty
+    sizes: dict  # what the environment says of pipes and shared memory
     mode: str  # files, stdout, stdin
     disturb: bool  # stop and continue the filters at random
 
@@ -87,8 +87,10 @@ def attempt(r, epoch):
         mode = r.choice(["files", "stdout", "stdin"])
     if mode == "stdin":
         del inputs[1:]
-    case = Case(flow, flow_text(flow, r), inputs, r.choice(["", "4096", "1048576"]), mode,
-                r.random() < 0.05)
+    sizes = {"TAGLINE_PIPE_SIZE": r.choice(["", "4096", "1048576"]),
+             "TAGLINE_SHARE": r.choice(["", "", "0", "16K", "64K"])}
+    sizes = {name: value for name, value in sizes.items() if value}
+    case = Case(flow, flow_text(flow, r), inputs, sizes, mode, r.random() < 0.05)
     return case, case.expected()
 
 
@@ -156,9 +158,9 @@ def command(case):
 
 def environment(case):
     env = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", LC_ALL="C")
-    env.pop("TAGLINE_PIPE_SIZE", None)
-    if case.pipe:
-        env["TAGLINE_PIPE_SIZE"] = case.pipe
+    for name in ("TAGLINE_PIPE_SIZE", "TAGLINE_SHARE"):
+        env.pop(name, None)
+    env.update(case.sizes)
     return env
 
 
@@ -232,7 +234,7 @@ def fails(case):
 
 
 def with_inputs(case, inputs):
-    return Case(case.flow, case.text, inputs, case.pipe, case.mode, case.disturb)
+    return Case(case.flow, case.text, inputs, case.sizes, case.mode, case.disturb)
 
 
 def shrink(case, deadline):
@@ -271,11 +273,11 @@ def leave_example(case, seed, number):
         for tag, lines in (sinks or {}).items():
             (folder / "expected" / sink_file(tag, name)).write_bytes(joined(lines))
     rules = ", ".join(f"{t} by {rule}" for t, rule in Plan(case.flow).rule.items())
-    pipe = f"TAGLINE_PIPE_SIZE={case.pipe} " if case.pipe else ""
+    sizes = "".join(f"{name}={value} " for name, value in case.sizes.items())
     words = " ".join(f"'{w}'" for w in command(case)) + (f" <'{NAMES[0]}'" if case.mode == "stdin" else "")
     (folder / "README").write_text(
         f"tests/oracle.py --seed {seed} --case {number}\n{why}\norder: {rules}\n"
-        f"cd case && PATH={BIN}:$PATH LC_ALL=C {pipe}{words}\n")
+        f"cd case && PATH={BIN}:$PATH LC_ALL=C {sizes}{words}\n")
     return folder
 
 

@@ -303,7 +303,7 @@ class ByteWise(Op):
     def __init__(self, op):
         self.op = op
         inner = " ".join(shlex.quote(w) for w in op.words)
-        self.words = ("sh", "-c", f"dd bs=1 status=none | {inner} | dd bs=1 status=none")
+        self.words = ("sh", "-c", f"unset TAGLINE_ENDS; dd bs=1 status=none | {inner} | dd bs=1 status=none")
         self.card, self.stateless, self.map = op.card, op.stateless, op.map
         self.attributes, self.text_only = op.attributes, op.text_only
 

@@ -107,7 +107,7 @@ ends_with() {
 
 @test "router: a filter that lies about how many lines it gave" {
     filter bad <<'END'
-'!hello 1') echo '!hello 1 card stateless map' ;;
+'!hello 1') echo '!hello 1 card stateless map share' ;;
 !end*) echo "$line 1,1,0" ;;
 END
     fails_at_start 70 'count of lines'

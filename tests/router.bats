@@ -534,7 +534,7 @@ END
     flow meet.flow <<'END'
 start -> short long : tl-match long=^x
 long -> slow : tl-prefix l
-slow -> end : sh -c 'dd bs=1 status=none | tl-split , | dd bs=1 status=none'
+slow -> end : sh -c 'unset TAGLINE_ENDS; dd bs=1 status=none | tl-split , | dd bs=1 status=none'
 short -> end : tl-copy -k end
 END
     run tl-router meet.flow <<<$'a\nx1,2\nb\nx3\nc'
@@ -631,11 +631,38 @@ END
 @test "router: the same bytes with filters that read and write one byte at a time" {
     meeting_flow base.flow 4K '' 600
     tl-router base.flow in >want
-    printf '#!/bin/sh\ndd bs=1 status=none | "$@" | dd bs=1 status=none\n' >bytewise
+    printf '#!/bin/sh\nunset TAGLINE_ENDS\ndd bs=1 status=none | "$@" | dd bs=1 status=none\n' >bytewise
     chmod +x bytewise
     meeting_flow bytes.flow 4K ./bytewise
     same -- bytes.flow in
-    same TAGLINE_PIPE_SIZE=4096 -- bytes.flow in
+    same TAGLINE_SHARE=0 -- bytes.flow in
+    same TAGLINE_SHARE=0 TAGLINE_PIPE_SIZE=4096 -- bytes.flow in
+}
+
+@test "router: the same bytes through pipes and shared memory, however small its pieces" {
+    meeting_flow base.flow 256K '' 100000
+    TAGLINE_SHARE=0 tl-router base.flow in >want
+    for size in 16K 64K 1M 64M; do
+        same TAGLINE_SHARE=$size -- base.flow in
+    done
+    meeting_flow small.flow 4K
+    same TAGLINE_SHARE=16K -- small.flow in
+    run env TAGLINE_SHARE=1 tl-router base.flow in
+    assert_failure 64
+    assert_output 'tl-router: TAGLINE_SHARE: "1" is neither 0 nor a size of 16K or more'
+}
+
+@test "router: a pipeline of filters inside a node is one, which does not tell" {
+    flow inside.flow <<'END'
+start -> end odd : tl-match odd=[13579]$
+odd   -> end four : sh -c 'tl-split , | tl-prefix odd- | tl-match four=4'
+four  => null
+END
+    run tl-router inside.flow <<<$'2\n1,4,3\n6'
+    assert_success
+    assert_output $'2\n6\nodd-1\nodd-3'
+    run tl-router --check inside.flow
+    assert_line --partial 'order of end: epoch, because odd'
 }
 
 @test "router: the same bytes when filters are stopped and continued at random" {

@@ -19,9 +19,9 @@ load common
 
 @test "copy: tells how many came out, promises map only for one" {
     feed '!hello 1\na\tx\na\ty\n!fence 1\n!end 2\n' tl-copy -k b
-    gives '!hello 1 card stateless\na\tx\nb\tx\na\ty\nb\ty\n!fence 1 2*2\n!end 2 0\n'
+    gives '!hello 1 card stateless share\na\tx\nb\tx\na\ty\nb\ty\n!fence 1 2*2\n!end 2 0\n'
     feed '!hello 1\n' tl-copy b
-    gives '!hello 1 card stateless map\n'
+    gives '!hello 1 card stateless map share\n'
 }
 
 @test "copy: options, limits and bad input as every filter" {

@@ -14,7 +14,7 @@ load common
 
 @test "lower: promises map and answers fences" {
     feed '!hello 1\na\tX\n!fence 1\n!end 2\n' tl-lower
-    gives '!hello 1 card stateless map\na\tx\n!fence 1 1\n!end 2 0\n'
+    gives '!hello 1 card stateless map share\na\tx\n!fence 1 1\n!end 2 0\n'
 }
 
 @test "lower: options, limits and bad input as every filter" {

@@ -56,7 +56,7 @@ load common
 
 @test "match: promises map and answers fences" {
     feed '!hello 1\ns\tx\ns\ty\n!fence 1\n!end 2\n' tl-match x=x
-    gives '!hello 1 card stateless map\nx\tx\ns\ty\n!fence 1 1*2\n!end 2 0\n'
+    gives '!hello 1 card stateless map share\nx\tx\ns\ty\n!fence 1 1*2\n!end 2 0\n'
 }
 
 @test "match: options, limits and bad input as every filter" {

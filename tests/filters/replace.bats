@@ -54,7 +54,7 @@ load common
 
 @test "replace: promises map and answers fences" {
     feed '!hello 1\na\tx\n!fence 1\n!end 2\n' tl-replace x y
-    gives '!hello 1 card stateless map\na\ty\n!fence 1 1\n!end 2 0\n'
+    gives '!hello 1 card stateless map share\na\ty\n!fence 1 1\n!end 2 0\n'
 }
 
 @test "replace: options, limits and bad input as every filter" {

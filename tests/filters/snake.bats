@@ -19,7 +19,7 @@ load common
 
 @test "snake: promises map and answers fences" {
     feed '!hello 1\na\tA B\n!fence 1\n!end 2\n' tl-snake
-    gives '!hello 1 card stateless map\na\ta_b\n!fence 1 1\n!end 2 0\n'
+    gives '!hello 1 card stateless map share\na\ta_b\n!fence 1 1\n!end 2 0\n'
 }
 
 @test "snake: options, limits and bad input as every filter" {

@@ -42,7 +42,7 @@ load common
 
 @test "split: tells how many pieces each line gave" {
     feed '!hello 1\na\t1,2\na\t,\na\tx\n!fence 1\na\t\n!end 2\n' tl-split -s ,
-    gives '!hello 1 card stateless\na\t1\na\t2\na\tx\n!fence 1 2,0,1\n!end 2 0,0\n'
+    gives '!hello 1 card stateless share\na\t1\na\t2\na\tx\n!fence 1 2,0,1\n!end 2 0,0\n'
 }
 
 @test "split: options, limits and bad input as every filter" {

@@ -31,7 +31,7 @@ load common
 
 @test "suffix: promises map and answers fences" {
     feed '!hello 1\na\t\n!fence 1\n!end 2\n' tl-suffix P
-    gives '!hello 1 card stateless map\na\tP\n!fence 1 1\n!end 2 0\n'
+    gives '!hello 1 card stateless map share\na\tP\n!fence 1 1\n!end 2 0\n'
 }
 
 @test "suffix: options, limits and bad input as every filter" {

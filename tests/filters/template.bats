@@ -14,7 +14,7 @@ load common
 
 @test "template: tells which line gave nothing" {
     feed '!hello 1\na\tx\na\t\n!fence 1\n!end 2\n' tl-template
-    gives '!hello 1 card stateless\na\tx\n!fence 1 1,0\n!end 2 0\n'
+    gives '!hello 1 card stateless share\na\tx\n!fence 1 1,0\n!end 2 0\n'
 }
 
 @test "template: options, limits and bad input as every filter" {

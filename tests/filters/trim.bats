@@ -19,7 +19,7 @@ load common
 
 @test "trim: promises map and answers fences" {
     feed '!hello 1\na\t \n!fence 1\n!end 2\n' tl-trim
-    gives '!hello 1 card stateless map\na\t\n!fence 1 1\n!end 2 0\n'
+    gives '!hello 1 card stateless map share\na\t\n!fence 1 1\n!end 2 0\n'
 }
 
 @test "trim: options, limits and bad input as every filter" {

@@ -25,7 +25,7 @@ load common
 }
 
 @test "untag: control lines are no text" {
-    feed '!hello 1 card\na\tx\n!fence 1 1\n!end 2' tl-untag
+    feed '!hello 1 card share\na\tx\n!fence 1 1\n!end 2' tl-untag
     gives 'x\n'
 }
 

@@ -14,7 +14,7 @@ load common
 
 @test "upper: promises map and answers fences" {
     feed '!hello 1\na\tx\na\ty\n!fence 1\na\tz\n!end 2\n' tl-upper
-    gives '!hello 1 card stateless map\na\tX\na\tY\n!fence 1 1*2\na\tZ\n!end 2 1,0\n'
+    gives '!hello 1 card stateless map share\na\tX\na\tY\n!fence 1 1*2\na\tZ\n!end 2 1,0\n'
 }
 
 @test "upper: options, limits and bad input as every filter" {
