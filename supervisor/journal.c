@@ -163,28 +163,41 @@ static int move_elsewhere(const struct store *s, struct move *m)
     }
 }
 
-/* What a crash left. Nothing there, or a newer file of that name: it was moved already. (A rename
- * changes ctime, so a file that was moved and put back is not taken for one still to be moved.) */
-static bool move_left(const struct store *s, const struct move *m)
+/* What a crash left: 1 if the move is still to be made, 0 if not, -1 and errno if that cannot be
+ * told. Nothing there, or a newer file of that name: it was moved already. (A rename changes ctime,
+ * so a file that was moved and put back is not taken for one still to be moved.) */
+static int move_left(const struct store *s, const struct move *m)
 {
     struct identity id, there;
     if (store_look(s, m->from, &id) != 0)
-        return false;
-    if (store_look(s, m->to, &there) == 0 && there.inode == id.inode) {
-        /* A move by link and unlink that was cut in two. */
-        if (unlinkat(s->root, m->from, 0) != 0)
-            tl_warn("%s/%s: cannot be removed: %m", s->path, m->from);
-        return false;
-    }
+        return errno == ENOENT ? 0 : -1;
+    bool taken = store_look(s, m->to, &there) == 0;
+    if (!taken && errno != ENOENT)
+        return -1;
+    if (taken && there.inode == id.inode)
+        return unlinkat(s->root, m->from, 0); /* by link and unlink, and cut in two */
     return store_same(&id, &m->id) && id.ctime == m->id.ctime;
+}
+
+/* A rename says ENOENT also where the folder is missing into which it should go. */
+static bool is_gone(const struct store *s, const char *path)
+{
+    struct identity id;
+    int saved = errno;
+    bool gone = store_look(s, path, &id) != 0 && errno == ENOENT;
+    errno = saved;
+    return gone;
 }
 
 static int move_one(const struct store *s, struct move *m, bool strict)
 {
-    if (strict && !move_left(s, m))
+    int left = strict ? move_left(s, m) : 1;
+    if (left <= 0)
+        return left;
+    if (store_move(s, m->from, m->to) == 0)
         return 0;
-    if (store_move(s, m->from, m->to) == 0 || errno == ENOENT)
-        return 0;
+    if (errno == ENOENT && is_gone(s, m->from))
+        return 0; /* somebody took it away */
     return errno == EEXIST ? move_elsewhere(s, m) : -1;
 }
 

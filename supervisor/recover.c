@@ -16,13 +16,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Look at what a crash left; false if it is gone. What cannot be told must not be guessed. */
+static bool look(const struct super *s, const char *path, struct identity *id)
+{
+    if (store_look(&s->store, path, id) == 0)
+        return true;
+    if (errno != ENOENT)
+        tl_die(EX_TEMPFAIL, "%s/%s: %m", s->store.path, path);
+    return false;
+}
+
 /* A claim by link and unlink that was cut in two: the file is in both folders. */
 static void finish_claim(struct super *s, const char *name, const struct identity *id)
 {
     char path[STORE_PATH];
     struct identity there;
-    if (store_look(&s->store, store_path(path, QUEUE_UNPROCESSED, name), &there) == 0 &&
-        there.inode == id->inode && unlinkat(s->store.root, path, 0) != 0)
+    if (look(s, store_path(path, QUEUE_UNPROCESSED, name), &there) && there.inode == id->inode &&
+        unlinkat(s->store.root, path, 0) != 0)
         tl_die(EX_TEMPFAIL, "%s/" QUEUE_UNPROCESSED ": a claim cannot be finished: %m",
                s->store.path);
 }
@@ -35,7 +45,7 @@ static void recover_file(void *arg, const char *name)
     char path[STORE_PATH];
     struct identity id;
     struct buf shown = {0};
-    if (store_look(&s->store, store_path(path, QUEUE_UNDERPROCESS, name), &id) != 0)
+    if (!look(s, store_path(path, QUEUE_UNDERPROCESS, name), &id))
         return;
     if (!id.regular) {
         text_escape(&shown, name, strlen(name));

@@ -82,6 +82,12 @@ start -> end | sh -c 'touch $BATS_TEST_TMPDIR/began; until [ -e $GATE ]; do slee
 END
 }
 
+# Kill the supervisor that supervise started.
+crash() {
+    kill -KILL "$SUP"
+    wait "$SUP" 2>"$BATS_TEST_TMPDIR/killed" || [ $? -eq 137 ]
+}
+
 # journal_line FROM TO: a line of a record for a file as it is now.
 journal_line() {
     local numbers
