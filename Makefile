@@ -2,6 +2,7 @@
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
+SHARE   ?= $(PREFIX)/share/tagline
 CC      ?= cc
 B       ?= build
 CFLAGS  ?= -O3 -g
@@ -17,6 +18,7 @@ PROGRAMS = $B/tl-router $B/tl-supervisor $B/tl-dashboard
 UNITS    = $(patsubst tests/unit/%.c,$B/unit-%,$(wildcard tests/unit/*.c))
 INSTALL  = $(filter-out $B/tl-template,$(FILTERS)) $(PROGRAMS)
 MAN1     = $(filter-out filters/template.1,$(wildcard filters/*.1)) $(wildcard router/*.1 supervisor/*.1 dashboard/*.1)
+SERVICES = $(patsubst scripts/services/%,%,$(wildcard $(addprefix scripts/services/,*/* */log/run)))
 objects  = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
 
 all: $(LIB) $(FILTERS) $(PROGRAMS)
@@ -78,13 +80,22 @@ install: all
 	install -m 644 $(wildcard */*.3) $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(wildcard */*.5) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(wildcard */*.7) $(DESTDIR)$(MANDIR)/man7
+	for f in $(filter-out %/log,$(SERVICES)); do test -x scripts/services/$$f && mode=755 || mode=644; \
+	    install -D -m $$mode scripts/services/$$f $(DESTDIR)$(SHARE)/$$f && \
+	    sed -i 's|@BINDIR@|$(BINDIR)|' $(DESTDIR)$(SHARE)/$$f || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	sed 's|@BINDIR@|$(BINDIR)|' scripts/services/tagline@.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/tagline@.service
+	install -m 644 scripts/services/tagline.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tagline.conf
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*TL_VERSION *"\(.*\)"/\1/p' lib/tagline.h)|' \
 	    lib/tagline.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tagline.pc
 
 uninstall:
 	cd $(DESTDIR)$(BINDIR) && rm -f $(notdir $(INSTALL)) tl-report
 	rm -f $(DESTDIR)$(PREFIX)/lib/libtagline.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/tagline.pc
-	rm -f $(DESTDIR)$(PREFIX)/include/tagline.h
+	rm -f $(DESTDIR)$(PREFIX)/include/tagline.h $(DESTDIR)$(PREFIX)/lib/sysusers.d/tagline.conf
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/tagline@.service
+	rm -rf $(DESTDIR)$(SHARE)/runit $(DESTDIR)$(SHARE)/s6
 	cd $(DESTDIR)$(MANDIR)/man1 && rm -f $(patsubst tl-tl-%,tl-%,$(addprefix tl-,$(notdir $(MAN1))))
 	cd $(DESTDIR)$(MANDIR)/man3 && rm -f $(notdir $(wildcard */*.3))
 	cd $(DESTDIR)$(MANDIR)/man5 && rm -f $(notdir $(wildcard */*.5))

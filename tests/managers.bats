@@ -7,6 +7,13 @@
 bats_require_minimum_version 1.5.0
 load queue
 
+setup_file() {
+    SHARE=$BATS_FILE_TMPDIR/usr/share/tagline
+    export SHARE
+    make --no-print-directory -s -C "$(dirname "$BATS_TEST_FILENAME")/.." ${TL_BIN:+B="$TL_BIN"} \
+        PREFIX="$BATS_FILE_TMPDIR/usr" install
+}
+
 setup() {
     queue_setup managers
     NOTES=$BATS_TEST_TMPDIR/notes
@@ -229,4 +236,156 @@ END
     once --log journal
     run -1 grep TAGLINE_LOG "$Q/output/file"
     grep -q '^TAGLINE_MAX_LINE=' "$Q/output/file"
+}
+
+# --- under the real ones: what make install has put there, with a conf of the test
+
+# service MANAGER: a copy of the folder in $SV, with a conf that a user could write.
+service() {
+    SV=$BATS_TEST_TMPDIR/scan/tagline-x
+    mkdir -p "$BATS_TEST_TMPDIR/scan"
+    cp -r "$SHARE/$1" "$SV"
+    [ ! -e "$BATS_TEST_TMPDIR/timeout-kill" ] || cp "$BATS_TEST_TMPDIR/timeout-kill" "$SV"
+    cat >"$SV/conf" <<END
+FLOW=$FLOW
+QUEUE=$Q
+OPTIONS='-j 1 --settle 50ms'
+RUNAS=$(id -un)
+LOGS=$BATS_TEST_TMPDIR/logs
+END
+    LOG=$BATS_TEST_TMPDIR/logs/current
+    cd "$BATS_TEST_TMPDIR" || return
+    "$1_begin"
+}
+
+runit_begin() {
+    runsv "$SV" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+    MANAGER=$!
+    wait_until 10 test -p "$SV/supervise/ok"
+}
+runit_ready() { sv -w 20 check "$SV"; }
+runit_pid() { cat "$SV/supervise/pid"; }
+runit_reload() { sv hup "$SV"; }
+runit_stop() { sv -w 20 down "$SV"; }
+runit_stop_soon() { sv -w 1 force-stop "$SV"; }
+runit_start() { sv -w 20 start "$SV"; }
+runit_end() { sv exit "$SV"; }
+
+s6_begin() {
+    s6-svscan "$BATS_TEST_TMPDIR/scan" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+    MANAGER=$!
+    wait_until 10 s6-svok "$SV"
+}
+s6_ready() { s6-svwait -U -t 20000 "$SV"; }
+s6_pid() { s6-svstat -o pid "$SV"; }
+s6_reload() { s6-svc -h "$SV"; }
+s6_stop() { s6-svc -wD -T 20000 -d "$SV"; }
+s6_stop_soon() { s6-svc -wD -T 20000 -d "$SV"; } # kills after what timeout-kill says
+s6_start() { s6-svc -wU -T 20000 -u "$SV"; }
+s6_end() { s6-svscanctl -t "$BATS_TEST_TMPDIR/scan"; }
+
+is_other_pid() { # MANAGER PID
+    local now
+    now=$("$1_pid") && [[ $now -gt 1 && $now != "$2" ]]
+}
+
+# Start, ready after recovery, reload, log, stop.
+serves() { # MANAGER
+    crashed_queue
+    crashed_record
+    service "$1"
+    run -0 "$1_ready"
+    assert_file_is "$Q/output/file" 'the result' # it was recovered before that
+    drop one
+    wait_until 10 processed one
+    echo 'start -> end : tl-prefix X' >"$FLOW"
+    "$1_reload"
+    wait_until 10 logged reloaded:
+    drop two
+    wait_until 10 processed two
+    assert_file_is "$Q/output/two" Xhello
+    run -0 "$1_stop"
+    wait_until 10 logged 'stopped: 2 files processed, 0 failed'
+    run -0 grep -cE '^[0-9]{4}-[0-9]{2}-[0-9]{2}.[0-9:.]+ +tl-supervisor: (start|ready|reload|reloaded|stop|stopped|recovered): ' "$LOG"
+    assert_output 7
+    "$1_end"
+    wait "$MANAGER"
+    no_processes_left
+    nothing_left
+}
+
+# Killed in the middle of a file, it is started again, and the file is processed, once.
+comes_back() { # MANAGER
+    local pid
+    gate_flow
+    service "$1"
+    run -0 "$1_ready"
+    drop file
+    wait_until 10 at_work
+    pid=$("$1_pid")
+    rm "$BATS_TEST_TMPDIR/began"
+    kill -KILL "$pid"
+    wait_until 20 is_other_pid "$1" "$pid"
+    wait_until 20 at_work
+    run -0 "$1_ready"
+    touch "$GATE"
+    wait_until 10 processed file
+    assert_file_is "$Q/output/file" hello
+    has_files output 1
+    run -0 "$1_stop"
+    "$1_end"
+    wait "$MANAGER"
+    no_processes_left
+    nothing_left
+}
+
+# Told to stop it finishes what it has begun; killed when that takes too long, it begins again.
+stops() { # MANAGER
+    gate_flow
+    service "$1"
+    run -0 "$1_ready"
+    drop file
+    wait_until 10 at_work
+    "$1_stop_soon" || true # runit's way to say that it had to kill
+    wait_until 10 no_supervisor
+    [ -e "$Q/underprocess/file" ]
+    run -0 "$1_start"
+    touch "$GATE"
+    wait_until 10 processed file
+    assert_file_is "$Q/output/file" hello
+    rm "$GATE" "$BATS_TEST_TMPDIR/began"
+    drop next
+    wait_until 10 at_work
+    "$1_stop" &
+    wait_until 10 logged 'finishing 1 files'
+    touch "$GATE"
+    wait $!
+    assert_file_is "$Q/output/next" hello
+    "$1_end"
+    wait "$MANAGER"
+    no_processes_left
+    nothing_left
+}
+
+no_supervisor() { [[ $(marked_processes) != *tl-supervisor* ]]; }
+
+@test "runit: serves a queue" { serves runit; }
+@test "runit: killed with -9 it comes back, nothing is lost" { comes_back runit; }
+@test "runit: a stop drains; force-stop kills, and nothing is lost" { stops runit; }
+@test "s6: serves a queue" { serves s6; }
+@test "s6: killed with -9 it comes back, nothing is lost" { comes_back s6; }
+@test "s6: a stop drains; over timeout-kill it kills, and nothing is lost" {
+    echo 500 >"$BATS_TEST_TMPDIR/timeout-kill"
+    stops s6
+}
+
+@test "systemd: the unit is one that systemd takes, and exposes little" {
+    local unit=$BATS_FILE_TMPDIR/usr/lib/systemd/system/tagline@.service
+    run systemd-analyze verify --man=no "$unit"
+    assert_output ''
+    assert_success
+    cp "$unit" "$BATS_TEST_TMPDIR/tagline@x.service"
+    run -0 systemd-analyze security --offline=yes --threshold=15 "$BATS_TEST_TMPDIR/tagline@x.service"
+    run -0 systemd-sysusers --dry-run "$BATS_FILE_TMPDIR/usr/lib/sysusers.d/tagline.conf"
+    assert_output --partial tagline
 }
