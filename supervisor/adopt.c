@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sha2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,11 +87,22 @@ static void end_reload(struct adopt *a)
     a->reload = a->again;
 }
 
+/* It is not the flow that is at fault but the system, and there is no old flow to go on with. */
+static bool refused_by_system(struct super *s, int status, const char *why)
+{
+    if (s->adopt.generation || (status != EX_OSERR && status != EX_CANTCREAT && status != EX_IOERR))
+        return false;
+    super_hold(s, HOLD_STORM, "%s: %s (status %d)", s->opt.flow, why, status);
+    return true;
+}
+
 static void refuse_flow(struct super *s, int status, const char *why)
 {
     struct adopt *a = &s->adopt;
     a->phase = ADOPT_IDLE;
     forget_copy(s, a->next);
+    if (refused_by_system(s, status, why))
+        return;
     if (a->generation && s->state != SUPER_HOLDING) {
         msg_at(MSG_ERROR, "reload refused: %s: %s (status %d); the old flow goes on", s->opt.flow,
                why, status);
@@ -130,11 +142,13 @@ void adopt_begin(struct super *s)
     int got = read_flow(s, &a->text);
     a->check = got == 0 ? pool_check(&s->pool, s->opt.flow) : -1;
     if (a->check < 0) {
+        int status = got == 0 || class_storm(errno) ? EX_OSERR : EX_NOINPUT;
         snprintf(why, sizeof why, "%s: %s", got == 0 ? "cannot be checked" : "cannot be read",
                  strerror(errno));
-        refuse(s, got == 0 ? EX_OSERR : EX_NOINPUT, why);
+        refuse(s, status, why);
         return;
     }
+    SHA256Data((const uint8_t *)a->text.data, a->text.len, a->next_hash);
     a->phase = ADOPT_CHECKING;
     a->deadline = times_ms() + CHECK_MS;
 }
@@ -230,6 +244,7 @@ static void take_on(struct super *s)
     forget_copy(s, a->generation);
     a->phase = ADOPT_IDLE;
     a->generation = a->next;
+    memcpy(a->hash, a->next_hash, sizeof a->hash);
     for (size_t i = 0; i < s->pool.n; i++) {
         if (s->pool.workers[i].generation != a->generation)
             pool_retire(&s->pool.workers[i], times_ms());
@@ -254,19 +269,27 @@ void adopt_worker_ready(struct super *s, struct worker *w)
 /* A worker of the flow in use died without being asked to. */
 static void died(struct super *s, struct worker *w, int status, bool was_ready)
 {
+    enum { IDLE_DEATHS = 3 };
+    const char *how = status > 128 ? "signal" : "status";
+    int number = status > 128 ? status - 128 : status;
     unsigned long chance = 0;
     if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0)
         chance = (unsigned long)w->pid;
     w->rest = times_ms() + class_backoff(REST_LEAST_MS, REST_MOST_MS, (long)w->deaths, chance);
-    if (!was_ready && class_of(status) == OUTCOME_OPERATOR) {
-        super_hold(s, HOLD_FLOW, "%s: a worker cannot start (status %d)", s->opt.flow, status);
+    if (status < 128 && class_of(status) == OUTCOME_OPERATOR) {
+        super_hold(s, HOLD_FLOW, "%s: a worker cannot %s (status %d)", s->opt.flow,
+                   was_ready ? "go on" : "start", status);
         return;
     }
     tl_warn("worker %d: %s (%s %d)", (int)w->pid, was_ready ? "died" : "died before it was ready",
-            status > 128 ? "signal" : "status", status > 128 ? status - 128 : status);
-    if (!was_ready && pool_ready(&s->pool, s->adopt.generation) == 0)
-        super_hold(s, HOLD_WORKERS, "workers die before they are ready (%s %d)",
-                   status > 128 ? "signal" : "status", status > 128 ? status - 128 : status);
+            how, number);
+    if (status == EX_OSERR)
+        super_hold(s, HOLD_STORM, "the system refuses workers what they need (status %d)", status);
+    else if (was_ready && s->idle_deaths >= IDLE_DEATHS)
+        super_hold(s, HOLD_FLOW, "%s: filters die with nothing to do (%s %d)", s->opt.flow, how,
+                   number);
+    else if (!was_ready && pool_ready(&s->pool, s->adopt.generation) == 0)
+        super_hold(s, HOLD_WORKERS, "workers die before they are ready (%s %d)", how, number);
 }
 
 void adopt_worker_gone(struct super *s, struct worker *w, int status, bool was_ready)

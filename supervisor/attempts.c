@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The log of attempts, lines "RUNS INODE NAME" of which the last for a name counts. Trust: the file
- * is ours; a power cut may leave its end torn, which only forgets a count. */
+/* The log of attempts, lines "RUNS INODE NAME HISTORY" of which the last for a name counts. Trust:
+ * the file is ours; a power cut may leave its end torn, which only forgets a run. */
 #include "attempts.h"
 #include "tagline.h"
 #include "text.h"
@@ -22,7 +22,7 @@ enum { LOG_LINES = 100000 }; /* written anew when longer and mostly stale */
 
 struct count {
     struct dict_link link;
-    long runs;
+    struct history history;
     uint64_t inode;
     char name[];
 };
@@ -37,41 +37,50 @@ static void drop(struct dict_link *link)
     free(link);
 }
 
-static void remember(struct attempts *a, const char *name, uint64_t inode, long runs)
+static void remember(struct attempts *a, const char *name, uint64_t inode, const struct history *h)
 {
     struct count *c = find(a, name);
-    if (c && runs == 0) {
+    if (c && h->runs == 0) {
         dict_remove(&a->counts, &c->link);
         free(c);
         return;
     }
-    if (!c && runs > 0) {
+    if (!c && h->runs > 0) {
         size_t n = strlen(name) + 1;
         c = xcalloc(1, sizeof *c + n);
         memcpy(c->name, name, n);
         dict_add(&a->counts, &c->link, c->name);
     }
     if (c) {
-        c->runs = runs;
+        c->history = *h;
         c->inode = inode;
     }
 }
 
-static void print(struct buf *to, const char *name, uint64_t inode, long runs)
+static void print(struct buf *to, const char *name, uint64_t inode, const struct history *h)
 {
-    buf_addf(to, "%ld %" PRIu64 " ", runs, inode);
+    buf_addf(to, "%ld %" PRIu64 " ", h->runs, inode);
     text_percent(to, name, strlen(name));
+    buf_addc(to, ' ');
+    history_print(h, to);
     buf_addc(to, '\n');
 }
 
 static void parse_line(struct attempts *a, char *line)
 {
-    long runs;
+    struct history h = {0};
     uint64_t inode;
     int at = 0;
-    if (sscanf(line, "%ld %" SCNu64 " %n", &runs, &inode, &at) == 2 && at > 0 && runs >= 0 &&
-        text_unpercent(line + at) && line[at] && !strchr(line + at, '/'))
-        remember(a, line + at, inode, runs);
+    if (sscanf(line, "%ld %" SCNu64 " %n", &h.runs, &inode, &at) != 2 || at == 0 || h.runs < 0)
+        return;
+    char *name = line + at;
+    char *told = strchr(name, ' ');
+    if (told) {
+        *told = '\0';
+        history_parse(&h, told + 1);
+    }
+    if (text_unpercent(name) && *name && !strchr(name, '/'))
+        remember(a, name, inode, &h);
 }
 
 static void load(struct attempts *a)
@@ -111,7 +120,7 @@ static int rewrite(struct attempts *a)
         for (struct dict_link *l = a->counts.slots[i]; l; l = l->next) {
             struct count *c = (struct count *)l;
             if (of_use(a, c) && ++lines)
-                print(&text, c->name, c->inode, c->runs);
+                print(&text, c->name, c->inode, &c->history);
         }
     }
     if (unlinkat(s->root, LOG_NEW, 0) != 0 && errno != ENOENT)
@@ -127,6 +136,7 @@ static int rewrite(struct attempts *a)
         close(a->log);
     a->log = log;
     a->lines = lines;
+    a->torn = false;
     return store_sync(s, QUEUE_STATE);
 }
 
@@ -138,29 +148,35 @@ void attempts_open(struct attempts *a, const struct store *store)
         tl_die(EX_CANTCREAT, "%s/" LOG ": %m", store->path);
 }
 
-long attempts_of(const struct attempts *a, const char *name, uint64_t inode)
+long attempts_of(const struct attempts *a, const char *name, uint64_t inode, struct history *h)
 {
     const struct count *c = find(a, name);
-    return c && c->inode == inode ? c->runs : 0;
+    bool known = c && c->inode == inode;
+    if (h)
+        *h = known ? c->history : (struct history){0};
+    return known ? c->history.runs : 0;
 }
 
-int attempts_set(struct attempts *a, const char *name, uint64_t inode, long runs)
+int attempts_set(struct attempts *a, const char *name, uint64_t inode, const struct history *h)
 {
-    if (runs == 0 && !find(a, name))
+    if (h->runs == 0 && !find(a, name))
         return 0;
-    remember(a, name, inode, runs);
+    remember(a, name, inode, h);
     if (a->lines > LOG_LINES && a->lines > 4 * a->counts.count)
         return rewrite(a);
     struct buf line = {0};
-    print(&line, name, inode, runs);
+    if (a->torn)
+        buf_addc(&line, '\n');
+    print(&line, name, inode, h);
     ssize_t n = write(a->log, line.data, line.len);
     int result = n == (ssize_t)line.len ? 0 : -1;
+    if (n >= 0)
+        a->torn = result != 0;
     if (n >= 0 && result != 0)
-        errno =
-            ENOSPC; /* a short write; the next line would be glued to it, but both are checked */
+        errno = ENOSPC;
     buf_free(&line);
     a->lines++;
-    if (result == 0 && runs > 0 && a->store->power && fdatasync(a->log) != 0)
+    if (result == 0 && h->runs > 0 && a->store->power && fdatasync(a->log) != 0)
         result = -1;
     return result;
 }

@@ -33,7 +33,7 @@ const char *class_name(enum outcome outcome)
     return names[outcome];
 }
 
-static const int storms[] = {ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM, EIO};
+static const int storms[] = {ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO};
 
 bool class_storm(int error)
 {

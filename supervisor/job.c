@@ -21,6 +21,7 @@ static void fault_free(struct fault *f)
     free(f->error);
     free(f->node);
     free(f->errors);
+    free(f->sample);
     *f = (struct fault){0};
 }
 
@@ -58,16 +59,26 @@ void job_remove(struct job_list *l, struct job *j)
     l->n--;
 }
 
-void job_fault(struct job *j, int status, const char *error, const char *node, int64_t line,
-               const char *errors)
+void job_fault(struct job *j, int status, const char *error)
 {
-    struct fault f = {.status = status,
-                      .line = line,
-                      .error = error ? xstrdup(error) : NULL,
-                      .node = node ? xstrdup(node) : NULL,
-                      .errors = errors ? xstrdup(errors) : NULL};
     fault_free(&j->fault);
-    j->fault = f;
+    j->fault = (struct fault){.status = status, .exit = -1, .signal = -1, .error = xstrdup(error)};
+}
+
+void job_fault_reply(struct job *j, const struct reply *r)
+{
+    fault_free(&j->fault);
+    j->fault = (struct fault){.status = r->status,
+                              .number = r->number,
+                              .exit = r->exit,
+                              .signal = r->signal,
+                              .line = r->line,
+                              .first_line = r->first_line,
+                              .last_line = r->last_line,
+                              .error = xstrdup(r->error),
+                              .node = xstrdup(r->node),
+                              .errors = xstrdup(r->errors),
+                              .sample = xstrdup(r->sample)};
 }
 
 const char *job_shown(const struct job *j, struct buf *text)

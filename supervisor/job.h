@@ -3,6 +3,7 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include "history.h"
 #include "reply.h"
 #include "store.h"
 
@@ -14,21 +15,28 @@ enum job_end {
 /* What is to be said of a run that went wrong. */
 struct fault {
     int status;
-    int number; /* errno, or 0 */
-    int64_t line;
-    char *error, *node, *errors; /* owned; NULL where there is nothing to say */
+    int number;       /* errno, or 0 */
+    int exit, signal; /* how the node's command, or the worker, ended; -1: it is not that */
+    int64_t line, first_line, last_line; /* as in struct reply */
+    /* Owned; NULL where there is nothing to say. errors: last lines of standard error; sample:
+     * first bytes of the line. */
+    char *error, *node, *errors, *sample;
 };
+
+enum { FLOW_HASH = 65 }; /* SHA-256, in hexadecimal */
 
 struct job {
     struct job *next, *prev;
     unsigned long id; /* of this run: worker lines and its folder in work carry it */
     char *name;
     struct identity input;
-    long long claimed; /* milliseconds of times_ms */
-    long long due;     /* when it may run again */
-    long attempt;      /* runs begun that count, this one included */
-    bool trace;        /* asked for in this run */
-    bool told;         /* that it was claimed */
+    long long claimed;         /* milliseconds of times_ms */
+    long long due;             /* when it may run again */
+    struct history history;    /* of its runs, this one included */
+    unsigned era;              /* of its last run: see blame.h */
+    char flow_hash[FLOW_HASH]; /* of the flow of its last run, in hexadecimal */
+    bool trace;                /* asked for in this run */
+    bool told;                 /* that it was claimed */
     enum job_end end;
     unsigned long version; /* that it was given in its last folder; 1: its own name */
     struct reply reply;    /* of the run that ended well */
@@ -45,9 +53,9 @@ void job_free(struct job *j);
 void job_add(struct job_list *l, struct job *j);
 void job_remove(struct job_list *l, struct job *j);
 
-/* Note what went wrong, copying the texts; NULL stands for nothing. */
-void job_fault(struct job *j, int status, const char *error, const char *node, int64_t line,
-               const char *errors);
+/* Note what went wrong: with a status and a text, or as a worker answered. */
+void job_fault(struct job *j, int status, const char *error);
+void job_fault_reply(struct job *j, const struct reply *r);
 
 /* Its name for messages; the text is owned by the buffer. */
 const char *job_shown(const struct job *j, struct buf *text);

@@ -16,6 +16,7 @@
 
 static void fail(struct super *s, struct job *j)
 {
+    history_end(&j->history, j->fault.status);
     j->end = JOB_FAIL;
     publish_add(&s->publish, j);
 }
@@ -26,23 +27,24 @@ static void retry(struct super *s, struct job *j)
     unsigned long chance = 0;
     char why[64];
     long long now = times_ms();
-    if (j->attempt > s->opt.retries) {
+    if (j->history.runs > s->opt.retries) {
         fail(s, j);
         return;
     }
+    history_end(&j->history, j->fault.status);
     work_count(s, j);
     if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0)
         chance = (unsigned long)now;
-    long wait = class_backoff(s->opt.backoff_least, s->opt.backoff_most, j->attempt, chance);
-    snprintf(why, sizeof why, "run %ld of %ld, next in %ld.%03ld s", j->attempt, s->opt.retries + 1,
-             wait / 1000, wait % 1000);
+    long wait = class_backoff(s->opt.backoff_least, s->opt.backoff_most, j->history.runs, chance);
+    snprintf(why, sizeof why, "run %ld of %ld, next in %ld.%03ld s", j->history.runs,
+             s->opt.retries + 1, wait / 1000, wait % 1000);
     work_log(j, "retried", why);
     work_log(j, "because", j->fault.error ? j->fault.error : "");
     s->accounts.retried++;
     report_file(s, j, "retried", now);
     report_error(s, j);
     work_drop(s, j);
-    work_delay(s, j, wait, now);
+    work_retry(s, j, wait, now);
 }
 
 /* Did the run fail because the system is in trouble? While what it left still fills the disk. */
@@ -52,26 +54,43 @@ static bool is_storm(struct super *s, const struct fault *f)
         return false;
     /* An input that cannot be read says EIO too; whether the system is ill, a probe must tell. */
     return (f->number != EIO && class_storm(f->number)) ||
-           (store_probe(&s->store) != 0 && class_storm(errno));
+           (store_probe(&s->store, true) != 0 && class_storm(errno));
 }
 
-static void judge_temporary(struct super *s, struct job *j)
+/* The run says nothing about the file: it is to be done again when the system is well. */
+static void weather(struct super *s, struct job *j)
 {
-    if (!is_storm(s, &j->fault)) {
-        retry(s, j);
-        return;
-    }
     super_hold(s, HOLD_STORM, "%s", j->fault.error);
     work_uncharge(s, j);
     work_drop(s, j);
     work_delay(s, j, WORK_AGAIN_MS, times_ms());
 }
 
+static void judge_temporary(struct super *s, struct job *j)
+{
+    if (is_storm(s, &j->fault))
+        weather(s, j);
+    else
+        retry(s, j);
+}
+
+/* A command that cannot write somewhere may have no other word for it than any failure. */
+static void judge_data(struct super *s, struct job *j)
+{
+    if (j->fault.exit >= 0 && store_probe(&s->store, false) != 0 && class_storm(errno))
+        weather(s, j);
+    else
+        fail(s, j);
+}
+
 static void judge_operator(struct super *s, struct job *j)
 {
     report_error(s, j);
-    super_hold(s, HOLD_FLOW, "%s (status %d)",
-               j->fault.error ? j->fault.error : "the flow cannot run", j->fault.status);
+    if (blame_file(&s->blame, j->name, j->input.inode, j->era)) {
+        fail(s, j);
+        return;
+    }
+    super_hold(s, HOLD_FLOW, "%s (status %d)", j->fault.error, j->fault.status);
     work_uncharge(s, j);
     work_drop(s, j);
     work_return(s, j);
@@ -90,7 +109,7 @@ static void judge(struct super *s, struct job *j)
     switch (class_of(j->fault.status)) {
     case OUTCOME_DONE:
     case OUTCOME_DATA:
-        fail(s, j);
+        judge_data(s, j);
         break;
     case OUTCOME_TEMPORARY:
         judge_temporary(s, j);
@@ -115,6 +134,8 @@ static void on_answer(void *arg, struct worker *w, struct job *j, struct reply *
     if (reply->trace_text)
         report_trace(s, j, reply);
     if (reply->status == 0) {
+        s->idle_deaths = 0;
+        blame_good(&s->blame, j->era);
         reply_free(&j->reply);
         j->reply = *reply;
         *reply = (struct reply){0};
@@ -122,9 +143,16 @@ static void on_answer(void *arg, struct worker *w, struct job *j, struct reply *
         publish_add(&s->publish, j);
         return;
     }
-    job_fault(j, reply->status, reply->error, reply->node, reply->line, reply->errors);
-    j->fault.number = reply->number;
+    job_fault_reply(j, reply);
     judge(s, j);
+}
+
+/* It ended by itself, because of no file: its filters died between two, or cannot be started again,
+ * or the system refuses it something. */
+static bool had_own_reason(int status)
+{
+    bool filters = status == EX_SOFTWARE, system = status == EX_OSERR;
+    return filters || system || (status < 128 && class_of(status) == OUTCOME_OPERATOR);
 }
 
 static void lost(struct super *s, struct job *j, int status)
@@ -136,9 +164,18 @@ static void lost(struct super *s, struct job *j, int status)
         work_return(s, j);
         return;
     }
-    snprintf(why, sizeof why, "its worker died (%s %d)", status > 128 ? "signal" : "status",
-             status > 128 ? status - 128 : status);
-    job_fault(j, EX_TEMPFAIL, why, NULL, 0, NULL);
+    if (had_own_reason(status)) {
+        work_uncharge(s, j);
+        work_drop(s, j);
+        work_delay(s, j, WORK_AGAIN_MS, times_ms());
+        return;
+    }
+    bool killed = status > 128;
+    int number = killed ? status - 128 : status;
+    snprintf(why, sizeof why, "its worker died (%s %d)", killed ? "signal" : "status", number);
+    job_fault(j, EX_TEMPFAIL, why);
+    j->fault.signal = killed ? number : -1;
+    j->fault.exit = killed ? -1 : number;
     judge(s, j);
 }
 
@@ -147,6 +184,7 @@ static void on_gone(void *arg, struct worker *w, int status, bool was_ready, str
 {
     struct super *s = arg;
     accounts_gone(&s->accounts, (size_t)(w - s->pool.workers));
+    s->idle_deaths += was_ready && status < 128 && (njobs == 0 || had_own_reason(status));
     for (size_t i = 0; i < njobs; i++)
         lost(s, jobs[i], status);
     adopt_worker_gone(s, w, status, was_ready);

@@ -119,8 +119,7 @@ static int idle_ms(const struct super *s, long long now)
     sooner(&next, sdnotify_next());
     if (s->hold != HOLD_NONE)
         sooner(&next, s->hold_until);
-    if (s->state == SUPER_RUNNING && pool_room(&s->pool, s->adopt.generation, true, false))
-        sooner(&next, s->next_retry);
+    sooner(&next, work_next(s));
     if (s->scan.wanted)
         next = now;
     sooner(&next, waiting_next_due(&s->waiting));

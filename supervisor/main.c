@@ -55,6 +55,7 @@ static void stop(struct super *s)
     scan_free(&s->scan);
     waiting_free(&s->waiting);
     attempts_close(&s->attempts);
+    blame_free(&s->blame);
     buf_free(&s->adopt.text);
     free(s->store.path);
 }

@@ -39,6 +39,20 @@ void names_version(struct buf *to, const char *name, unsigned long version, size
     buf_adds(to, suffix);
 }
 
+bool names_unversioned(const char *name, size_t *n)
+{
+    size_t end = strlen(name);
+    if (end < 2 || name[end - 1] != '~')
+        return false;
+    size_t digits = end - 1;
+    while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9')
+        digits--;
+    if (digits < 3 || digits == end - 1 || strncmp(name + digits - 2, ".~", 2) != 0)
+        return false;
+    *n = digits - 2;
+    return true;
+}
+
 void names_reason(struct buf *to, const char *name, unsigned long version)
 {
     names_version(to, name, version, NAME_BYTES - strlen(REASON));

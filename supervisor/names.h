@@ -16,6 +16,9 @@ bool names_unfinished(const char *name);
  * longer than room bytes loses bytes at the end of NAME, never a part of a UTF-8 character. */
 void names_version(struct buf *to, const char *name, unsigned long version, size_t room);
 
+/* Is the name a version, NAME.~2~? If so, the length of NAME. */
+bool names_unversioned(const char *name, size_t *n);
+
 /* Append the name of the reason that lies beside a failed file. */
 void names_reason(struct buf *to, const char *name, unsigned long version);
 

@@ -351,6 +351,14 @@ size_t pool_jobs(const struct pool *p)
     return n;
 }
 
+size_t pool_alone(const struct pool *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->workers[i].alone;
+    return n;
+}
+
 size_t pool_live(const struct pool *p, unsigned generation)
 {
     size_t n = 0;

@@ -90,6 +90,7 @@ long long pool_next(const struct pool *p);
 
 size_t pool_running(const struct pool *p); /* processes */
 size_t pool_jobs(const struct pool *p);    /* in flight */
+size_t pool_alone(const struct pool *p);   /* workers that have a job alone */
 size_t pool_ready(const struct pool *p, unsigned generation);
 /* Those that start or are ready. */
 size_t pool_live(const struct pool *p, unsigned generation);

@@ -5,14 +5,11 @@
  * believed only as far as their sizes agree with its accounts.
  */
 #include "publish.h"
-#include "class.h"
 #include "names.h"
+#include "reason.h"
 #include "tagline.h"
-#include "text.h"
-#include "times.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +100,7 @@ static enum prepared prepare_result(struct publish *p, struct job *j, const char
         return REFUSED;
     if (errno == ENOENT || !id.regular || id.size != promised(&j->reply, file)) {
         errno = 0;
-        job_fault(j, EX_SOFTWARE, "a result is not what the accounts say", NULL, 0, NULL);
+        job_fault(j, EX_SOFTWARE, "a result is not what the accounts say");
         j->end = JOB_FAIL;
         return PREPARED_NOT;
     }
@@ -128,28 +125,6 @@ static enum prepared prepare_results(struct publish *p, struct job *j, struct pl
     return store_sync(p->store, job_folder(j, folder)) == 0 ? PREPARED : REFUSED;
 }
 
-static void print_text(struct buf *b, const char *key, const char *value)
-{
-    buf_addf(b, ",\"%s\":", key);
-    text_json(b, value ? value : "", value ? strlen(value) : 0);
-}
-
-static void print_reason(const struct publish *p, const struct job *j, struct buf *b)
-{
-    const struct fault *f = &j->fault;
-    int64_t now = times_wall();
-    buf_adds(b, "{\"name\":");
-    text_json(b, j->name, strlen(j->name));
-    print_text(b, "class", class_name(class_of(f->status)));
-    buf_addf(b, ",\"status\":%d", f->status);
-    print_text(b, "error", f->error);
-    print_text(b, "node", f->node);
-    buf_addf(b, ",\"line\":%" PRId64 ",\"attempts\":%ld", f->line, j->attempt);
-    print_text(b, "stderr", f->errors);
-    print_text(b, "flow", p->flow);
-    buf_addf(b, ",\"time\":%" PRId64 ".%03d}\n", now / 1000000000, (int)(now / 1000000 % 1000));
-}
-
 /* The reason takes the place of what the run has left, which makes room on a full disk too. */
 static enum prepared prepare_reason(struct publish *p, struct job *j, struct plan *plan)
 {
@@ -158,7 +133,7 @@ static enum prepared prepare_reason(struct publish *p, struct job *j, struct pla
     struct identity id;
     store_clean(p->store, job_folder(j, folder));
     snprintf(path, sizeof path, "%s/reason", folder);
-    print_reason(p, j, &text);
+    reason_print(j, p->flow, &text);
     int result = store_write(p->store, path, text.data, text.len);
     buf_free(&text);
     if (result != 0 || store_look(p->store, path, &id) != 0 || store_sync(p->store, folder) != 0)

@@ -6,6 +6,7 @@
  * next start does not do in the same way. Trust: what is under .tagline is ours, what is beside it
  * is not.
  */
+#include "reason.h"
 #include "super.h"
 #include "tagline.h"
 #include "text.h"
@@ -56,13 +57,15 @@ static void recover_file(void *arg, const char *name)
     }
     finish_claim(s, name, &id);
     struct job *j = job_new(name, &id, times_ms());
-    j->attempt = attempts_of(&s->attempts, name, id.inode);
-    if (j->attempt == 0)
-        j->attempt = 1;
-    if (attempts_set(&s->attempts, name, id.inode, j->attempt) != 0)
+    attempts_of(&s->attempts, name, id.inode, &j->history);
+    if (reason_withdraw(&s->store, name))
+        j->history = (struct history){0};
+    if (j->history.runs == 0) /* the claim changed its ctime, and a first run follows at once */
+        history_begin(&j->history, id.ctime / 1000000);
+    if (attempts_set(&s->attempts, name, id.inode, &j->history) != 0)
         tl_die(EX_CANTCREAT, "%s: the log of attempts: %m", s->store.path);
-    if (j->attempt > s->opt.retries) {
-        job_fault(j, EX_TEMPFAIL, "its worker or the supervisor died in each run", NULL, 0, NULL);
+    if (j->history.runs > s->opt.retries) {
+        job_fault(j, EX_TEMPFAIL, "the supervisor died in its last run");
         j->id = ++s->next_id;
         j->end = JOB_FAIL;
         if (mkdirat(s->store.root, job_folder(j, path), 0700) != 0)

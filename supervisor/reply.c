@@ -10,10 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A text; a NUL in it becomes \x00, as bytes that are not UTF-8 came already. */
 static char *text_of(const json_t *object, const char *key)
 {
-    const char *s = json_string_value(json_object_get(object, key));
-    return xstrdup(s ? s : "");
+    const json_t *text = json_object_get(object, key);
+    const char *s = json_string_value(text);
+    size_t n = json_string_length(text);
+    struct buf b = {0};
+    for (size_t at = 0; at < n;) {
+        size_t part = strnlen(s + at, n - at);
+        buf_add(&b, s + at, part);
+        at += part;
+        if (at++ < n)
+            buf_adds(&b, "\\x00");
+    }
+    buf_str(&b);
+    return b.data;
 }
 
 static int64_t number_of(const json_t *object, const char *key, int64_t otherwise)
@@ -100,7 +112,11 @@ static bool read_job(struct reply *r, const json_t *answer, const char **why)
     r->lines = number_of(answer, "lines", 0);
     r->bytes = number_of(answer, "bytes", 0);
     r->line = number_of(answer, "line", 0);
+    r->first_line = number_of(answer, "first_line", 0);
+    r->last_line = number_of(answer, "last_line", 0);
     r->number = (int)number_of(answer, "errno", 0);
+    r->exit = (int)number_of(answer, "exit", -1);
+    r->signal = (int)number_of(answer, "signal", -1);
     r->seconds = json_number_value(json_object_get(answer, "seconds"));
     read_nodes(r, json_object_get(answer, "nodes"));
     read_trace(r, json_object_get(answer, "trace"));
@@ -122,6 +138,7 @@ bool reply_parse(struct reply *r, const char *line, size_t n, const char **why)
     r->error = text_of(answer, "error");
     r->node = text_of(answer, "node");
     r->errors = text_of(answer, "stderr");
+    r->sample = text_of(answer, "sample");
     r->ready = json_is_true(json_object_get(answer, "ready"));
     bool good = true;
     if (r->ready)
@@ -145,6 +162,7 @@ void reply_free(struct reply *r)
     free(r->error);
     free(r->node);
     free(r->errors);
+    free(r->sample);
     free(r->trace_text);
     free(r->trace_path);
     *r = (struct reply){0};

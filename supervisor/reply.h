@@ -24,10 +24,14 @@ struct reply {
     bool ready; /* the first line; nodes then have only names */
     int64_t id;
     int status;
-    int64_t lines, bytes, line;
-    int number; /* errno of the failure, or 0 */
+    int64_t lines, bytes;
+    /* Of a failure: the line, or 0; those among which it is, or 0; errno, or 0; how the command
+     * ended, or -1. */
+    int64_t line, first_line, last_line;
+    int number, exit, signal;
     double seconds;
-    char *error, *node, *errors; /* "" where not said; errors: last lines of standard error */
+    /* "" where not said; errors: last lines of standard error; sample: first bytes of the line */
+    char *error, *node, *errors, *sample;
     struct reply_node *nodes;
     size_t nnodes;
     struct reply_sink *sinks;

@@ -209,7 +209,7 @@ void report_file(struct super *s, const struct job *j, const char *event, long l
     put_number(&b, "size", j->input.size);
     put_number(&b, "lines", done ? j->reply.lines : 0);
     put_seconds(&b, "seconds", (double)(now - j->claimed) / 1e3);
-    put_number(&b, "attempt", j->attempt);
+    put_number(&b, "attempt", j->history.runs);
     put_number(&b, "status", done ? 0 : j->fault.status);
     if (done)
         put_sinks(&b, &j->reply);

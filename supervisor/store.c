@@ -275,11 +275,13 @@ void store_remove_folder(const struct store *s, const char *path)
         tl_warn("%s/%s: cannot be removed: %m", s->path, path);
 }
 
-int store_probe(const struct store *s)
+int store_probe(const struct store *s, bool durable)
 {
     static const char block[65536];
     const char *path = STORE_WORK "/probe";
-    int result = store_write(s, path, block, sizeof block);
+    struct store as = *s;
+    as.power = s->power && durable;
+    int result = store_write(&as, path, block, sizeof block);
     int saved = errno;
     unlinkat(s->root, path, 0);
     errno = saved;

@@ -72,8 +72,9 @@ void store_remove_folder(const struct store *s, const char *path);
 int store_each(const struct store *s, const char *path, void (*each)(void *arg, const char *name),
                void *arg);
 
-/* Could the queue take new results now? 0, or -1 and errno. */
-int store_probe(const struct store *s);
+/* Could the queue take new results now? durable: sync them too, if the store does. 0, or -1 and
+ * errno. */
+int store_probe(const struct store *s, bool durable);
 
 /* "FOLDER/NAME" in a buffer of STORE_PATH bytes; returns it. */
 char *store_path(char *to, const char *folder, const char *name);

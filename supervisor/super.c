@@ -127,6 +127,8 @@ void super_resume(struct super *s)
 {
     bool held = s->hold != HOLD_NONE;
     s->hold = HOLD_NONE;
+    if (held)
+        blame_next_era(&s->blame);
     s->reason[0] = '\0';
     if (s->state == SUPER_DRAINING)
         return;
@@ -148,7 +150,7 @@ void super_drain(struct super *s)
 /* The storm may be over: can results be written, and what was ready be published? */
 static bool calm(struct super *s)
 {
-    return store_folders(&s->store) == 0 && store_probe(&s->store) == 0;
+    return store_folders(&s->store) == 0 && store_probe(&s->store, true) == 0;
 }
 
 void super_hold_step(struct super *s, long long now)

@@ -7,6 +7,7 @@
 #define SUPER_H
 
 #include "attempts.h"
+#include "blame.h"
 #include "fifo.h"
 #include "job.h"
 #include "options.h"
@@ -48,6 +49,7 @@ struct adopt {
     bool again;                /* asked for once more meanwhile */
     bool reload;               /* the service manager waits to hear that it is over */
     unsigned generation, next; /* of the flow in use, 0 without; of the one that is tried */
+    char hash[FLOW_HASH], next_hash[FLOW_HASH]; /* of these, SHA-256 in hexadecimal */
 };
 
 struct super {
@@ -70,6 +72,8 @@ struct super {
     struct adopt adopt;
     struct fifo fifo;
     struct accounts accounts;
+    struct blame blame;
+    unsigned idle_deaths; /* of workers that had nothing to do, since a run ended well */
 
     struct job_list delayed; /* claimed, and to run when due */
     long long next_retry;    /* when the first of them is, or -1 */
@@ -102,6 +106,8 @@ void super_end_step(struct super *s);
 void work_recover(struct super *s);
 void work_dispatch(struct super *s, long long now);
 void work_put_back_all(struct super *s);
+/* When work_dispatch can run a file again, or -1. */
+long long work_next(const struct super *s);
 struct pool_handler work_pool_handler(struct super *s);
 struct publish_handler work_publish_handler(struct super *s);
 size_t work_running(const struct super *s); /* files in underprocess */

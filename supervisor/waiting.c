@@ -38,6 +38,7 @@ static struct waiting_queue *queue_of(struct waiting *w, enum waiting_state stat
     case WAITING_NEW:
     case WAITING_SETTLING:
     case WAITING_BLOCKED:
+    case WAITING_DELAYED:
         return &w->timed;
     case WAITING_REFUSED:
         break;
@@ -132,6 +133,7 @@ bool waiting_seen(struct waiting *w, const char *name, const struct identity *id
         f = add(w, name, now);
     bool refused_before = f->state == WAITING_REFUSED;
     bool same = f->state == WAITING_SETTLING && store_same(&f->id, id);
+    bool delayed = f->state == WAITING_DELAYED && now < f->due && store_same(&f->id, id);
     f->pass = w->pass;
     w->bytes -= f->id.size;
     f->id = *id;
@@ -141,6 +143,8 @@ bool waiting_seen(struct waiting *w, const char *name, const struct identity *id
         return !refused_before;
     }
     w->bytes += id->size;
+    if (delayed)
+        return false; /* we put it back ourselves, and hear of that too */
     if (complete)
         become(w, f, WAITING_READY, 0);
     else if (f->state != WAITING_READY)
@@ -164,6 +168,11 @@ struct waiting_file *waiting_first(const struct waiting *w)
 void waiting_block(struct waiting *w, struct waiting_file *f, long ms, long long now)
 {
     become(w, f, WAITING_BLOCKED, now + ms);
+}
+
+void waiting_delay(struct waiting *w, struct waiting_file *f, long ms, long long now)
+{
+    become(w, f, WAITING_DELAYED, now + ms);
 }
 
 void waiting_unblock(struct waiting *w, const char *name)

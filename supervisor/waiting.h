@@ -17,6 +17,7 @@ enum waiting_state {
     WAITING_SETTLING, /* taken when size and mtime stay as they are for long enough */
     WAITING_READY,
     WAITING_BLOCKED, /* cannot be claimed now: looked at again when due */
+    WAITING_DELAYED, /* is to be run again, but not before it is due */
     WAITING_REFUSED, /* no regular file; stays where it is */
 };
 
@@ -64,6 +65,9 @@ struct waiting_file *waiting_first(const struct waiting *w);
 
 /* It cannot be claimed now; look again after so many milliseconds. */
 void waiting_block(struct waiting *w, struct waiting_file *f, long ms, long long now);
+
+/* It is not to be claimed before so many milliseconds have passed. */
+void waiting_delay(struct waiting *w, struct waiting_file *f, long ms, long long now);
 
 /* The name may have become free: what is blocked under it is ready. */
 void waiting_unblock(struct waiting *w, const char *name);

@@ -7,6 +7,8 @@
 #include "work.h"
 #include "class.h"
 #include "msg.h"
+#include "names.h"
+#include "reason.h"
 #include "super.h"
 #include "tagline.h"
 #include "text.h"
@@ -19,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-    DELAYED_MOST = 10000,    /* files that wait for another run; beyond that no new one is taken */
+    DELAYED_MOST = 10000,    /* files that wait in underprocess for another run */
     BLOCK_SAME_MS = 1000,    /* a file of that name is at work; its end wakes us sooner */
     BLOCK_DENIED_MS = 60000, /* we may not take the file */
     TRACE_MS = 1000,
@@ -53,7 +55,7 @@ void work_delay(struct super *s, struct job *j, long ms, long long now)
 
 bool work_count(struct super *s, const struct job *j)
 {
-    if (attempts_set(&s->attempts, j->name, j->input.inode, j->attempt) == 0)
+    if (attempts_set(&s->attempts, j->name, j->input.inode, &j->history) == 0)
         return true;
     super_storm(s, "cannot write the log of attempts");
     return false;
@@ -61,16 +63,23 @@ bool work_count(struct super *s, const struct job *j)
 
 void work_uncharge(struct super *s, struct job *j)
 {
-    j->attempt -= j->attempt > 0;
+    history_undo(&j->history);
     work_count(s, j);
 }
 
 void work_forget(struct super *s, struct job *j)
 {
-    if (attempts_set(&s->attempts, j->name, j->input.inode, 0) != 0)
+    const struct history none = {0};
+    if (attempts_set(&s->attempts, j->name, j->input.inode, &none) != 0)
         super_storm(s, "cannot write the log of attempts");
     waiting_unblock(&s->waiting, j->name);
     job_free(j);
+}
+
+void work_begin_anew(struct super *s, struct job *j)
+{
+    j->history = (struct history){0};
+    work_count(s, j);
 }
 
 void work_drop(struct super *s, struct job *j)
@@ -93,6 +102,19 @@ static bool put_back(struct super *s, struct job *j)
     waiting_unblock(&s->waiting, j->name);
     job_free(j);
     return true;
+}
+
+void work_retry(struct super *s, struct job *j, long ms, long long now)
+{
+    char name[NAME_BYTES + 1];
+    memcpy(name, j->name, strlen(j->name) + 1);
+    if (s->delayed.n < DELAYED_MOST || !put_back(s, j)) {
+        work_delay(s, j, ms, now);
+        return;
+    }
+    struct waiting_file *f = waiting_find(&s->waiting, name);
+    if (f)
+        waiting_delay(&s->waiting, f, ms, now);
 }
 
 void work_put_back_all(struct super *s)
@@ -141,12 +163,14 @@ static void begin_run(struct super *s, struct job *j, bool alone, bool keep, lon
     if (!look_again(s, j))
         return;
     j->id = ++s->next_id;
-    j->attempt++;
+    history_begin(&j->history, times_wall() / 1000000);
+    j->era = s->blame.era;
+    memcpy(j->flow_hash, s->adopt.hash, sizeof j->flow_hash);
     bool ready = mkdirat(s->store.root, job_folder(j, folder), 0700) == 0;
     if (!ready)
         super_storm(s, "cannot make a folder for results");
-    if (!ready || (j->attempt > 1 && !work_count(s, j))) {
-        j->attempt--;
+    if (!ready || (j->history.runs > 1 && !work_count(s, j))) {
+        history_undo(&j->history);
         work_drop(s, j);
         work_delay(s, j, WORK_AGAIN_MS, now);
         return;
@@ -200,7 +224,9 @@ static struct job *claim(struct super *s, struct waiting_file *f, long long now)
     }
     struct job *j = job_new(f->name, &f->id, now);
     waiting_forget(&s->waiting, f);
-    j->attempt = attempts_of(&s->attempts, j->name, j->input.inode);
+    attempts_of(&s->attempts, j->name, j->input.inode, &j->history);
+    if (reason_withdraw(&s->store, j->name))
+        work_begin_anew(s, j);
     return j;
 }
 
@@ -222,34 +248,64 @@ static struct job *take_due(struct super *s, long long now)
     return NULL;
 }
 
+/* Files that may have killed a worker run alone, so that they take no other with them; and never on
+ * more than half of the workers, so that files that were never run find one whatever those do. An
+ * only worker takes turns. */
+static bool retry_may_run(const struct super *s)
+{
+    if (s->opt.workers == 1)
+        return s->retry_turn || !waiting_first(&s->waiting);
+    return pool_alone(&s->pool) < (size_t)s->opt.workers / 2;
+}
+
 static void dispatch_retries(struct super *s, long long now)
 {
     struct job *j;
-    while (s->state == SUPER_RUNNING && pool_room(&s->pool, s->adopt.generation, true, false) &&
-           (j = take_due(s, now))) {
+    while (s->state == SUPER_RUNNING && retry_may_run(s) &&
+           pool_room(&s->pool, s->adopt.generation, true, false) && (j = take_due(s, now))) {
         begin_run(s, j, true, false, now);
         s->retry_turn = false;
     }
 }
 
-/* Files that may have killed a worker run alone, so that they take no other with them; so that they
- * find one with nothing else to do, one worker is kept for them, and an only one takes turns. */
+/* A file that was run before, and given back then: it is no new one. */
+static void take_again(struct super *s, struct waiting_file *f, long long now)
+{
+    if (s->delayed.n >= DELAYED_MOST) {
+        waiting_delay(&s->waiting, f, WORK_AGAIN_MS, now);
+        return;
+    }
+    struct job *j = claim(s, f, now);
+    if (j)
+        work_delay(s, j, 0, now);
+}
+
+/* While a file waits to be run alone, a worker is kept from getting more, so that it becomes idle.
+ */
 static void dispatch_new(struct super *s, long long now)
 {
     struct waiting_file *f;
-    while (s->state == SUPER_RUNNING && s->delayed.n < DELAYED_MOST &&
-           (f = waiting_first(&s->waiting))) {
-        bool retry_due = s->next_retry >= 0 && now >= s->next_retry;
-        bool keep = retry_due && (s->opt.workers > 1 || s->retry_turn);
-        bool alone = attempts_of(&s->attempts, f->name, f->id.inode) > 0;
-        if (!pool_room(&s->pool, s->adopt.generation, alone, keep))
+    while (s->state == SUPER_RUNNING && (f = waiting_first(&s->waiting))) {
+        if (attempts_of(&s->attempts, f->name, f->id.inode, NULL) > 0) {
+            take_again(s, f, now);
+            continue;
+        }
+        bool keep = s->next_retry >= 0 && now >= s->next_retry && retry_may_run(s);
+        if (!pool_room(&s->pool, s->adopt.generation, false, keep))
             return;
         struct job *j = claim(s, f, now);
         if (!j)
             continue;
         s->retry_turn = true;
-        begin_run(s, j, alone, keep, now);
+        begin_run(s, j, false, keep, now);
     }
+}
+
+long long work_next(const struct super *s)
+{
+    bool can = s->state == SUPER_RUNNING && retry_may_run(s) &&
+               pool_room(&s->pool, s->adopt.generation, true, false);
+    return can ? s->next_retry : -1;
 }
 
 void work_dispatch(struct super *s, long long now)

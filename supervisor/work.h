@@ -11,10 +11,14 @@ enum { WORK_AGAIN_MS = 1000 }; /* before another run after trouble that was not 
 void work_log(const struct job *j, const char *event, const char *why);
 /* Run it again when that time has passed. */
 void work_delay(struct super *s, struct job *j, long ms, long long now);
+/* The same, but where very many do so already it waits in unprocessed. */
+void work_retry(struct super *s, struct job *j, long ms, long long now);
 /* Put the number of its runs on record; false if the system refuses, which then holds. */
 bool work_count(struct super *s, const struct job *j);
 /* The run was not the file's fault. */
 void work_uncharge(struct super *s, struct job *j);
+/* The file comes from failed: what was before is forgotten. */
+void work_begin_anew(struct super *s, struct job *j);
 /* The job is over, wherever its file is now. */
 void work_forget(struct super *s, struct job *j);
 /* Remove what the run has left. */

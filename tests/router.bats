@@ -790,15 +790,15 @@ mid -> end | sh -c 'read x; case $x in xkill) kill -KILL $$ ;; xexit) exit 9 ;; 
 END
     mkdir out
     printf 'good\nthis one is far too long\n' >long
-    echo xkill >kill
-    echo xexit >exit
+    echo xkill >killer
+    echo xexit >exits
     start_worker w.flow
     ask 'job 1 long out r'
     is '[.status, .line, .first_line, .last_line, .sample]' '[65,2,2,2,"this one is far too long"]'
     is '[.exit, .signal]' '[null,null]'
-    ask 'job 2 kill out r'
+    ask 'job 2 killer out r'
     is '[.status, .exit, .signal, .node]' '[75,null,9,"mid"]'
-    ask 'job 3 exit out r'
+    ask 'job 3 exits out r'
     is '[.status, .exit, .signal, .node, .sample]' '[65,9,null,"mid",""]'
     end_worker
 }

@@ -42,6 +42,23 @@ static void versions(void **state)
     is_version("x", 18446744073709551615u, "x.~18446744073709551615~");
 }
 
+static void is_version_of(const char *name, long expected)
+{
+    size_t n = 0;
+    assert_int_equal(names_unversioned(name, &n) ? (long)n : -1, expected);
+}
+
+static void versions_are_known(void **state)
+{
+    (void)state;
+    is_version_of("x.~2~", 1);
+    is_version_of("x.~2~.~13~", 5);
+    static const char *const none[] = {"x",    "x~",   "~",    "",      "x.~~",
+                                       "x.~2", "x~2~", ".~2~", "x.~2a~"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        is_version_of(none[i], -1);
+}
+
 /* A name of 255 bytes keeps its length, and a character is kept whole or goes. */
 static void long_names(void **state)
 {
@@ -87,7 +104,9 @@ static void classes(void **state)
 static void storms(void **state)
 {
     (void)state;
-    assert_true(class_storm(ENOSPC) && class_storm(EIO) && class_storm(EROFS));
+    static const int errors[] = {ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        assert_true(class_storm(errors[i]));
     assert_false(class_storm(ENOENT) || class_storm(EACCES) || class_storm(0));
 }
 
@@ -149,9 +168,10 @@ static void dict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unfinished), cmocka_unit_test(versions), cmocka_unit_test(long_names),
-        cmocka_unit_test(classes),    cmocka_unit_test(storms),   cmocka_unit_test(backoff),
-        cmocka_unit_test(dict),
+        cmocka_unit_test(unfinished), cmocka_unit_test(versions),
+        cmocka_unit_test(long_names), cmocka_unit_test(versions_are_known),
+        cmocka_unit_test(classes),    cmocka_unit_test(storms),
+        cmocka_unit_test(backoff),    cmocka_unit_test(dict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

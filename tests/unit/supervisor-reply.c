@@ -61,6 +61,19 @@ static void failed(void **state)
     assert_string_equal(r.error, "why");
     assert_int_equal(r.line, 12);
     assert_string_equal(r.errors, "");
+    assert_string_equal(r.sample, "");
+    assert_int_equal(r.first_line, 0);
+    assert_int_equal(r.exit, -1);
+    assert_int_equal(r.signal, -1);
+    reply_free(&r);
+    assert_true(parse(&r, "{\"id\":1,\"status\":75,\"signal\":9,\"exit\":3,\"first_line\":2,"
+                          "\"last_line\":8,\"errno\":5,\"sample\":\"\\u0000a\\u0000\"}"));
+    assert_int_equal(r.signal, 9);
+    assert_int_equal(r.exit, 3);
+    assert_int_equal(r.first_line, 2);
+    assert_int_equal(r.last_line, 8);
+    assert_int_equal(r.number, 5);
+    assert_string_equal(r.sample, "\\x00a\\x00");
     reply_free(&r);
 }
 

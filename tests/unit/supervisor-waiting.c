@@ -116,6 +116,32 @@ static void blocked_and_unblocked(void **state)
     waiting_free(&w);
 }
 
+/* That we moved the file in ourselves makes it no new one; that it changed does. */
+static void delayed_until_due(void **state)
+{
+    (void)state;
+    struct waiting w;
+    struct identity id = file_of(10, 1);
+    waiting_init(&w, SETTLE);
+    waiting_seen(&w, "a", &id, true, 0, 0);
+    waiting_delay(&w, waiting_first(&w), 1000, 0);
+    assert_false(waiting_seen(&w, "a", &id, true, 0, 10));
+    assert_null(waiting_first(&w));
+    assert_int_equal(w.blocked, 0);
+    assert_int_equal(waiting_count(&w), 1);
+    waiting_unblock(&w, "a");
+    assert_null(waiting_first(&w));
+    assert_null(waiting_due(&w, 999));
+    assert_non_null(waiting_due(&w, 1000));
+    waiting_seen(&w, "a", &id, false, SETTLE, 1000);
+    is_first(&w, "a");
+    waiting_delay(&w, waiting_first(&w), 1000, 1000);
+    id.size++;
+    waiting_seen(&w, "a", &id, true, 0, 1010);
+    is_first(&w, "a");
+    waiting_free(&w);
+}
+
 static void unseen_is_forgotten(void **state)
 {
     (void)state;
@@ -169,6 +195,7 @@ int main(void)
         cmocka_unit_test(future_settles_by_our_clock),
         cmocka_unit_test(refused_once),
         cmocka_unit_test(blocked_and_unblocked),
+        cmocka_unit_test(delayed_until_due),
         cmocka_unit_test(unseen_is_forgotten),
         cmocka_unit_test(many),
     };
