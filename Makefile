@@ -34,7 +34,7 @@ $(FILTERS): $B/tl-%: $B/filters/%.o $(LIB)
 	$(LINK) $^ -lpcre2-8
 
 $B/tl-router: $(call objects,router) $(LIB)
-	$(LINK) $^ -lz -lzstd -llzma
+	$(LINK) $^ -lz -lzstd -llzma -lseccomp
 
 $B/tl-supervisor: $(call objects,supervisor) $(LIB)
 	$(LINK) $^ -linotifytools -ljansson -lmd
@@ -47,7 +47,7 @@ $B/tl-dashboard: $(call objects,dashboard) $(LIB)
 program = $(firstword $(subst -, ,$1))
 parts = $(filter-out $B/$1/main.o,$(call objects,$1))
 $(UNITS): $B/unit-%: $B/tests/unit/%.o $$(call parts,$$(call program,$$*)) $(LIB)
-	$(LINK) $^ -linotifytools -ljansson -lmd -lncursesw -lpcre2-8 -lz -lzstd -llzma -lm -lcmocka
+	$(LINK) $^ -linotifytools -ljansson -lmd -lncursesw -lpcre2-8 -lz -lzstd -llzma -lseccomp -lm -lcmocka
 
 demo:
 	scripts/setup

@@ -5,6 +5,7 @@
  */
 #include "contract.h"
 #include "run.h"
+#include "start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +24,11 @@ enum {
 };
 
 /* What a command's end means for the job: the statuses of sysexits(3) speak for themselves. */
-static int status_of(enum node_kind kind, int wait_status)
+static int status_of(const struct node *def, int wait_status)
 {
+    /* As much CPU time as was used up now would be the next time. */
+    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU && def->terms.cpu)
+        return EX_DATAERR;
     if (WIFSIGNALED(wait_status))
         return EX_TEMPFAIL;
     int status = WEXITSTATUS(wait_status);
@@ -43,27 +47,42 @@ static int status_of(enum node_kind kind, int wait_status)
     case EXIT_NOT_FOUND:
         return status;
     default:
-        return kind == NODE_FILTER ? EX_SOFTWARE : EX_DATAERR;
+        return def->kind == NODE_FILTER ? EX_SOFTWARE : EX_DATAERR;
     }
+}
+
+/* A process could not be started, by that errno. */
+static void fail_start(struct engine *e, size_t node, int why, enum start_step step,
+                       struct buf *culprit)
+{
+    const char *command = flow_node(e->flow, node)->argv[0];
+    bool system = why == EAGAIN || why == EMFILE || why == ENFILE || why == ENOMEM;
+    bool sandbox = step == START_SANDBOX;
+    char text[512];
+    snprintf(text, sizeof text, "%s: cannot start%s: %s%s%s", command,
+             sandbox ? " in a sandbox" : "", buf_str(culprit), culprit->len ? ": " : "",
+             strerror(why));
+    engine_fail_system(e,
+                       system          ? EX_OSERR
+                       : sandbox       ? EX_UNAVAILABLE
+                       : why == ENOENT ? EXIT_NOT_FOUND
+                                       : EXIT_CANNOT_RUN,
+                       why, node, text);
 }
 
 void node_start(struct engine *e, size_t node)
 {
-    struct proc *p = &e->procs[node];
     struct link *l = &e->links[node];
-    int why = proc_start(p, flow_node(e->flow, node)->tag, flow_node(e->flow, node)->argv, e->pipe);
-    if (why) {
-        char text[300];
-        snprintf(text, sizeof text, "%s: cannot start: %s", flow_node(e->flow, node)->argv[0],
-                 strerror(why));
-        bool system = why == EAGAIN || why == EMFILE || why == ENFILE || why == ENOMEM;
-        engine_fail_system(e,
-                           system          ? EX_OSERR
-                           : why == ENOENT ? EXIT_NOT_FOUND
-                                           : EXIT_CANNOT_RUN,
-                           why, node, text);
+    struct proc *p = &e->procs[node];
+    const struct node *def = flow_node(e->flow, node);
+    struct buf culprit = {0};
+    enum start_step step;
+    int why = start_command(p, def->tag, def->argv, &def->terms, e->pipe, &step, &culprit);
+    if (why)
+        fail_start(e, node, why, step, &culprit);
+    buf_free(&culprit);
+    if (why)
         return;
-    }
     l->eof = l->blocked = false;
     l->err_open = true;
     l->doomed = 0;
@@ -84,6 +103,17 @@ static void clean_process(struct engine *e, size_t node)
     p->pid = 0;
 }
 
+/* A command has ended and should not have; what limits it may be why. */
+static void fail_ended(struct engine *e, size_t node, const char *when)
+{
+    const struct node *def = flow_node(e->flow, node);
+    int wait_status = e->procs[node].wait_status;
+    char text[512];
+    snprintf(text, sizeof text, "%s %s%s%s%s", def->argv[0], proc_how(wait_status), when,
+             def->terms.limits ? "; its limits: " : "", def->terms.limits ? def->terms.limits : "");
+    engine_fail_ended(e, status_of(def, wait_status), wait_status, node, text);
+}
+
 /* A command has ended and its output is read: is the work done? */
 static void settle_command(struct engine *e, size_t node)
 {
@@ -91,9 +121,7 @@ static void settle_command(struct engine *e, size_t node)
     struct proc *p = &e->procs[node];
     int status = WIFEXITED(p->wait_status) ? WEXITSTATUS(p->wait_status) : -1;
     if (status < 0 || !(def->ok[status / 8] & 1 << status % 8)) {
-        char text[256];
-        snprintf(text, sizeof text, "%s %s", def->argv[0], proc_how(p->wait_status));
-        engine_fail_ended(e, status_of(NODE_COMMAND, p->wait_status), p->wait_status, node, text);
+        fail_ended(e, node, "");
         return;
     }
     core_command_deaf(e->core, node);
@@ -105,11 +133,7 @@ static void settle_command(struct engine *e, size_t node)
 
 void node_fail_ended(struct engine *e, size_t node)
 {
-    struct proc *p = &e->procs[node];
-    char text[256];
-    snprintf(text, sizeof text, "%s %s before the end", flow_node(e->flow, node)->argv[0],
-             proc_how(p->wait_status));
-    engine_fail_ended(e, status_of(NODE_FILTER, p->wait_status), p->wait_status, node, text);
+    fail_ended(e, node, " before the end");
 }
 
 /* A process that has ended, or closed its output, is dealt with when both are true. */
@@ -262,6 +286,15 @@ bool nodes_have_deadlines(const struct engine *e)
                                 (flow_node(e->flow, i)->timeout_ms && core_node_busy(e->core, i))))
             return true;
     return false;
+}
+
+void nodes_renew_cpu(struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nlanes; i++) {
+        const struct node *def = flow_node(e->flow, i);
+        if (def->terms.cpu)
+            proc_renew_cpu(&e->procs[i], def->terms.cpu);
+    }
 }
 
 /* Fields of /proc/PID/stat, see proc(5). */

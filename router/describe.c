@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A flow and its accounts, written down. */
 #include "describe.h"
+#include "sandbox.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -83,6 +84,19 @@ static void describe_mute(const struct graph *g, size_t dest, struct buf *to)
                       : "comes behind a meeting of lines that is ordered so");
 }
 
+static void describe_sandboxes(const struct flow *f, struct buf *to)
+{
+    const char *why;
+    bool any = false;
+    for (size_t i = 0; i < f->nnodes; i++)
+        if (f->nodes[i].terms.sandbox) {
+            buf_addf(to, "%s %s", any ? "" : "sandbox:", f->nodes[i].tag);
+            any = true;
+        }
+    if (any)
+        buf_addf(to, "; by seccomp and version %d of Landlock\n", sandbox_abi(&why));
+}
+
 void describe_check(const struct graph *g, struct buf *to)
 {
     const struct flow *f = g->flow;
@@ -90,6 +104,7 @@ void describe_check(const struct graph *g, struct buf *to)
     buf_addf(to, ": good: %zu node%s, %zu sink%s\n", f->nnodes, f->nnodes == 1 ? "" : "s",
              f->nsinks, f->nsinks == 1 ? "" : "s");
     describe_cycles(g, to);
+    describe_sandboxes(f, to);
     if (graph_line_order(g))
         buf_adds(to, "order: line\n");
     for (size_t d = 0; d < g->ndests; d++)
@@ -147,16 +162,22 @@ static void json_strings(struct buf *to, const char *key, char *const *list, siz
     buf_addc(to, ']');
 }
 
+/* NULL-terminated, or NULL. */
+static void json_list(struct buf *to, const char *key, char *const *list)
+{
+    size_t n = 0;
+    while (list && list[n])
+        n++;
+    json_strings(to, key, list, n);
+}
+
 static void json_node(const struct node *n, struct buf *to)
 {
-    size_t argc = 0;
-    while (n->argv[argc])
-        argc++;
     json_open(to, NULL, '{');
     json_string(to, "tag", n->tag);
     json_number(to, "line", (uint64_t)n->line);
     json_string(to, "kind", n->kind == NODE_FILTER ? ":" : "|");
-    json_strings(to, "command", n->argv, argc);
+    json_list(to, "command", n->argv);
     json_strings(to, "next", n->next_tags, n->nnext);
     json_bool(to, "stateless", n->stateless);
     json_bool(to, "map", n->map);
@@ -166,7 +187,14 @@ static void json_node(const struct node *n, struct buf *to)
     for (uint64_t i = 0; i < 256; i++)
         if (n->ok[i / 8] & 1 << i % 8)
             json_number(to, NULL, i);
-    buf_adds(to, "]}");
+    buf_addc(to, ']');
+    json_number(to, "cpu", (uint64_t)n->terms.cpu);
+    json_number(to, "mem", n->terms.memory);
+    json_number(to, "files", (uint64_t)n->terms.files);
+    json_list(to, "env", n->terms.env);
+    json_bool(to, "sandbox", n->terms.sandbox);
+    json_list(to, "read", n->terms.read);
+    buf_addc(to, '}');
 }
 
 void describe_json(const struct flow *f, struct buf *to)

@@ -4,6 +4,7 @@
  * one line and parsing goes on behind it, so that one run tells all.
  */
 #include "flow.h"
+#include "attribute.h"
 #include "tagline.h"
 #include "text.h"
 
@@ -16,7 +17,6 @@
 enum {
     DEFAULT_TIMEOUT_MS = 5 * 60 * 1000,
     DEFAULT_ROUNDS = 1000,
-    MOST_JOBS = 1024,
     DEFAULT_EPOCH = 256 << 10,
     DEFAULT_UNPACK_TIB = 1,
     EPOCH_PER_NODE = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
@@ -219,46 +219,6 @@ static void free_words(struct words *w)
 
 /* ---- one line ---- */
 
-static bool parse_ok(struct node *node, const char *list)
-{
-    memset(node->ok, 0, sizeof node->ok);
-    for (;;) {
-        char *end;
-        long status = strtol(list, &end, 10);
-        if (end == list || status < 0 || status > 255)
-            return false;
-        node->ok[status / 8] |= (uint8_t)(1 << status % 8);
-        if (*end == '\0')
-            return true;
-        if (*end != ',')
-            return false;
-        list = end + 1;
-    }
-}
-
-static void parse_attribute(struct flow *f, struct problems *p, struct node *node, const char *word)
-{
-    if (strcmp(word, "stateless") == 0)
-        node->stateless = true;
-    else if (strcmp(word, "map") == 0)
-        node->map = node->stateless = true;
-    else if (strncmp(word, "timeout=", 8) == 0) {
-        if (!text_duration(word + 8, &node->timeout_ms))
-            problem(p, f, node->line, "%s: not a duration; write timeout=30s", word);
-    } else if (strncmp(word, "jobs=", 5) == 0) {
-        long jobs = 1;
-        if (!text_number(word + 5, 1, MOST_JOBS, &jobs))
-            problem(p, f, node->line, "%s: not a number of copies; write jobs=4", word);
-        node->jobs = (size_t)jobs;
-    } else if (strncmp(word, "ok=", 3) == 0) {
-        if (!parse_ok(node, word + 3))
-            problem(p, f, node->line, "%s: not exit statuses; write ok=0,1", word);
-    } else
-        problem(p, f, node->line,
-                "[%s]: no such attribute; there are stateless, map, jobs=4, timeout=30s, ok=0,1",
-                word);
-}
-
 static void check_tag(struct flow *f, struct problems *p, int line, const char *tag)
 {
     if (!tl_is_tag(tag, strlen(tag)))
@@ -295,7 +255,7 @@ static void parse_node(struct flow *f, struct problems *p, const struct words *w
     size_t i = 1;
     if (is_op(w, i, "[")) {
         for (i++; i < w->n && !is_op(w, i, "]") && !is_op(w, i, "->"); i++)
-            parse_attribute(f, p, node, w->list[i].text);
+            attribute_parse(f, p, node, w->list[i].text);
         if (is_op(w, i, "]"))
             i++;
         else
@@ -318,9 +278,7 @@ static void parse_node(struct flow *f, struct problems *p, const struct words *w
     if (node->timeout_ms < 0)
         node->timeout_ms = node->kind == NODE_FILTER ? DEFAULT_TIMEOUT_MS : 0;
     parse_command(f, p, node, w, i < w->n ? i + 1 : i);
-    if (node->kind == NODE_COMMAND && node->jobs > 1 && !node->stateless)
-        problem(p, f, w->line, "copies cannot share a whole file; write %s [stateless jobs=%zu]",
-                node->tag, node->jobs);
+    attribute_check(f, p, node);
     if (node->kind == NODE_COMMAND && node->nnext > 1)
         problem(p, f, w->line, "what a | command prints goes to %s alone; take %s away, or use :",
                 node->next_tags[0], node->next_tags[1]);
@@ -501,6 +459,7 @@ void flow_free(struct flow *f)
             free(node->argv[j]);
         for (size_t j = 0; j < node->nnext; j++)
             free(node->next_tags[j]);
+        attribute_free(node);
         free(node->argv);
         free(node->next_tags);
         free(node->next);

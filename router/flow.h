@@ -8,6 +8,7 @@
 #define FLOW_H
 
 #include "buf.h"
+#include "terms.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@ struct node {
     size_t more_lanes;   /* lane of the second copy; the third is behind it */
     long timeout_ms;     /* for the answer to a fence; 0: none */
     uint8_t ok[256 / 8]; /* exit statuses that are success */
+    struct terms terms;
 };
 
 struct sink {

@@ -9,6 +9,8 @@
 #include "graph.h"
 #include "msg.h"
 #include "run.h"
+#include "sandbox.h"
+#include "start.h"
 #include "tagline.h"
 #include "worker.h"
 
@@ -111,11 +113,28 @@ static void check_commands(const struct flow *f, struct problems *p)
 {
     for (size_t i = 0; i < f->nnodes; i++) {
         const char *command = f->nodes[i].argv[0];
-        char *found = command ? proc_find(command) : NULL;
+        char *found = command ? start_find(command) : NULL;
         if (command && *command && !found)
             problem(p, f, f->nodes[i].line, "%s: no such command in PATH", command);
         free(found);
+        for (char **path = f->nodes[i].terms.read; path && *path; path++)
+            if (access(*path, F_OK) != 0)
+                problem(p, f, f->nodes[i].line, "read=%s: %s", *path, strerror(errno));
     }
+}
+
+/* A sandbox that is asked for and cannot be had is no reason to go on without. */
+static void check_sandbox(const struct flow *f)
+{
+    const char *why;
+    size_t i = 0;
+    while (i < f->nnodes && !f->nodes[i].terms.sandbox)
+        i++;
+    if (i == f->nnodes || sandbox_abi(&why))
+        return;
+    fprintf(stderr, "%s:%d: [sandbox] cannot be had on this kernel: %s\n", f->path,
+            f->nodes[i].line, why);
+    exit(EX_UNAVAILABLE);
 }
 
 /* All problems at once, then the end. */
@@ -310,13 +329,15 @@ int main(int argc, char **argv)
     read_file(path, &text);
     struct flow *f = flow_parse(path, text.data ? text.data : "", text.len, &problems);
     buf_free(&text);
-    proc_setup(f->max_line);
+    start_setup(f->max_line);
     check_commands(f, &problems);
     die_of_problems(&problems);
     struct graph *g = graph_new(f, o.tagged && !o.dir, o.tagged);
     graph_check(g, &problems);
     die_of_problems(&problems);
     int status = EX_OK;
+    if (o.mode != GRAPH && o.mode != JSON)
+        check_sandbox(f);
     switch (o.mode) {
     case RUN:
         check_sinks(f, &o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A child process with its three pipes: start, watch, end. */
+/* A child process with its three pipes: watch, end. start.h starts it. */
 #ifndef PROC_H
 #define PROC_H
 
@@ -18,16 +18,8 @@ struct proc {
     struct buf tail; /* last lines of its standard error */
 };
 
-/* Must be called once before the others: raises the limit of descriptors for us (children get the
- * old one), puts our own folder first in PATH, keeps what is ours from children. */
-void proc_setup(size_t max_line);
-
-/* Where a command would be found, or NULL; the caller frees. */
-char *proc_find(const char *command);
-
-/* Start argv in a process group of its own; pipe is the size to ask for. 0 or an errno. name must
- * outlive the process. */
-int proc_start(struct proc *p, const char *name, char **argv, size_t pipe);
+/* A process whose CPU time is limited may use as much again from now on. */
+void proc_renew_cpu(const struct proc *p, long seconds);
 
 /* Reap it if it has ended. */
 bool proc_reap(struct proc *p);

@@ -113,6 +113,7 @@ struct task *engine_done(struct engine *e)
         return NULL;
     e->tasks = t->next;
     t->next = NULL;
+    nodes_renew_cpu(e);
     return t;
 }
 
@@ -309,8 +310,10 @@ static struct job *job_of(struct engine *e, struct task *t)
     if (!e->tagged)
         return t->job;
     while (e->core->jobs && e->core->jobs->done && e->core->jobs->next &&
-           !e->core->jobs->streams[0].first)
+           !e->core->jobs->streams[0].first) {
         core_forget(e->core, e->core->jobs);
+        nodes_renew_cpu(e);
+    }
     return t->job = e->core->jobs;
 }
 

@@ -127,7 +127,8 @@ void nodes_reap(struct engine *e);
 void nodes_pump(struct engine *e);
 void nodes_check_deadlines(struct engine *e);
 bool nodes_have_deadlines(const struct engine *e);
-bool feed_pump(struct engine *e);  /* true: there is more to read at once */
-void feed_watch(struct engine *e); /* watch a live input only while it is wanted */
+void nodes_renew_cpu(struct engine *e); /* a file is done: limits of CPU time begin anew */
+bool feed_pump(struct engine *e);       /* true: there is more to read at once */
+void feed_watch(struct engine *e);      /* watch a live input only while it is wanted */
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bytes of an input, unpacked where it is a gzip, zstd or xz archive: a reader with an offset.
- * What an input is, its first bytes say; its name says nothing. Every call does at most one read(2),
- * so that an input that trickles holds nobody up, and memory does not grow with what comes out.
+ * What an input is, its first bytes say; its name says nothing. Every call does at most one
+ * read(2), so that an input that trickles holds nobody up, and memory does not grow with what comes
+ * out.
  */
 #ifndef UNPACK_H
 #define UNPACK_H

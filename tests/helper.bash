@@ -32,7 +32,7 @@ wait_until() {
 # mark NAME: everything started from now on in this test carries NAME in its environment, so that
 # marked_processes finds it wherever it went, also after its parent has died.
 mark() {
-    export TEST_MARK=$1.$BATS_ROOT_PID.$BATS_SUITE_TEST_NUMBER
+    export TAGLINE_TEST_MARK=$1.$BATS_ROOT_PID.$BATS_SUITE_TEST_NUMBER
 }
 
 # The marked processes besides this shell and what runs in it: "PID STATE COMMAND" each.
@@ -42,7 +42,7 @@ marked_processes() {
         pid=${environ#/proc/}
         pid=${pid%/environ}
         [[ $pid != "$BASHPID" && $pid != "$$" ]] || continue
-        grep -qzxF "TEST_MARK=$TEST_MARK" "$environ" 2>/dev/null || continue
+        grep -qzxF "TAGLINE_TEST_MARK=$TAGLINE_TEST_MARK" "$environ" 2>/dev/null || continue
         is_bats "$pid" || ps -o pid=,stat=,args= -p "$pid"
     done
 }
@@ -70,7 +70,7 @@ none_marked() {
 # End what a test left behind, so that a failure does not disturb others. For teardown.
 kill_marked() {
     local pid rest
-    [[ -n ${TEST_MARK-} ]] || return 0
+    [[ -n ${TAGLINE_TEST_MARK-} ]] || return 0
     while read -r pid rest; do
         kill -KILL "$pid" 2>/dev/null || echo "# $pid had ended" >&2
     done < <(marked_processes)

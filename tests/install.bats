@@ -55,7 +55,7 @@ teardown() {
     cp "$ROOT/scripts/flows/triage.flow" .
     mkdir -p q/unprocessed
     echo 'warn: hot' >q/unprocessed/f
-    run env -i PATH=/usr/bin:/bin TEST_MARK="$TEST_MARK" "$D/usr/bin/tl-supervisor" --once triage.flow q
+    run env -i PATH=/usr/bin:/bin TAGLINE_TEST_MARK="$TAGLINE_TEST_MARK" "$D/usr/bin/tl-supervisor" --once triage.flow q
     assert_success
     assert_file_is q/output/f 'WARNING COUNTED: warn: hot'
     assert_file_is q/processed/f 'warn: hot'

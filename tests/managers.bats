@@ -28,7 +28,7 @@ teardown() {
 
 # A manager's socket; what it hears is in $NOTES, as "SECONDS LINE".
 listen() {
-    env -u TEST_MARK python3 "$ROOT/tests/listener.py" "$BATS_TEST_TMPDIR/socket" "$NOTES" "$Q" 3>&- &
+    env -u TAGLINE_TEST_MARK python3 "$ROOT/tests/listener.py" "$BATS_TEST_TMPDIR/socket" "$NOTES" "$Q" 3>&- &
     LISTENER=$!
     disown
     wait_until 10 test -S "$BATS_TEST_TMPDIR/socket"
