@@ -146,6 +146,8 @@ static bool turn(struct super *s)
     adopt_crew(s, now);
     work_dispatch(s, now);
     super_publish_step(s);
+    if (s->opt.max_inflight)
+        work_dispatch(s, now); /* what is published has made room */
     super_end_step(s);
     sdnotify_alive(now); /* the turn is through */
     return more || (publish_pending(&s->publish) && s->hold != HOLD_STORM);

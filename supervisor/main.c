@@ -22,7 +22,7 @@ static void start(struct super *s)
     sdnotify_status("starting");
     store_open(&s->store, s->opt.queue, s->opt.power);
     msg_at(MSG_INFO, "start: flow %s, queue %s", s->opt.flow, s->store.path);
-    waiting_init(&s->waiting, s->opt.settle);
+    waiting_init(&s->waiting, s->opt.settle, &s->opt.choice);
     scan_init(&s->scan, &s->store, &s->waiting, false);
     watch_init(&s->watch, &s->store);
     publish_init(&s->publish, &s->store, s->opt.flow, work_publish_handler(s));
@@ -54,6 +54,7 @@ static void stop(struct super *s)
     watch_free(&s->watch);
     scan_free(&s->scan);
     waiting_free(&s->waiting);
+    choice_free(&s->opt.choice);
     attempts_close(&s->attempts);
     blame_free(&s->blame);
     buf_free(&s->adopt.text);

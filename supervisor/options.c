@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of tl-supervisor. Trust: the words are the operator's. */
 #include "options.h"
+#include "buf.h"
 #include "msg.h"
 #include "tagline.h"
 #include "text.h"
@@ -25,6 +26,11 @@ static const char usage[] =
     "  --backoff MIN..MAX         time between them (1s..5m)\n"
     "  --log plain|journal        how messages look (journal if standard error is its stream)\n"
     "  --ready-fd N               write a newline to descriptor N when ready\n"
+    "  --include GLOB             take only files of such names; may be repeated\n"
+    "  --exclude GLOB             leave files of such names; may be repeated\n"
+    "  --priority GLOB=N          take files of such names sooner (N > 0) or later (N < 0)\n"
+    "  --max-inflight N           files in work at a time\n"
+    "  --min-free N%|SIZE         claim nothing while less of the disk is free\n"
     "  -h, --help                 print this\n"
     "  --version                  print the version\n";
 
@@ -36,7 +42,12 @@ enum {
     OPT_RETRIES,
     OPT_BACKOFF,
     OPT_LOG,
-    OPT_READY_FD
+    OPT_READY_FD,
+    OPT_INCLUDE,
+    OPT_EXCLUDE,
+    OPT_PRIORITY,
+    OPT_MAX_INFLIGHT,
+    OPT_MIN_FREE,
 };
 
 static const struct option longs[] = {
@@ -47,6 +58,11 @@ static const struct option longs[] = {
     {"durability", required_argument, NULL, OPT_DURABILITY},
     {"retries", required_argument, NULL, OPT_RETRIES},
     {"backoff", required_argument, NULL, OPT_BACKOFF},
+    {"include", required_argument, NULL, OPT_INCLUDE},
+    {"exclude", required_argument, NULL, OPT_EXCLUDE},
+    {"priority", required_argument, NULL, OPT_PRIORITY},
+    {"max-inflight", required_argument, NULL, OPT_MAX_INFLIGHT},
+    {"min-free", required_argument, NULL, OPT_MIN_FREE},
     {"log", required_argument, NULL, OPT_LOG},
     {"ready-fd", required_argument, NULL, OPT_READY_FD},
     {0},
@@ -100,6 +116,22 @@ static void set_backoff(struct options *o, const char *text)
         tl_die(EX_USAGE, "--backoff: \"%s\": MIN is more than MAX", text);
 }
 
+static void set_min_free(struct options *o, const char *text)
+{
+    struct least_free *f = &o->min_free;
+    size_t n = strlen(text), bytes;
+    char *number = xstrndup(text, n > 0 ? n - 1 : 0);
+    *f = (struct least_free){0};
+    bool good = n > 0 && text[n - 1] == '%' ? text_number(number, 1, 99, &f->percent)
+                                            : text_size(text, &bytes);
+    if (!good)
+        tl_die(EX_USAGE, "--min-free: \"%s\" is neither 1%% to 99%% nor a size; write 5%% or 2G",
+               text);
+    if (!f->percent)
+        f->bytes = (int64_t)bytes;
+    free(number);
+}
+
 static _Noreturn void refuse_option(int c, char *const *argv)
 {
     if (c == ':' && optopt > ' ' && optopt < 128)
@@ -148,6 +180,24 @@ static void set_option(struct options *o, int c, char *const *argv)
     case OPT_READY_FD:
         set_ready_fd(o, optarg);
         break;
+    case OPT_INCLUDE:
+        choice_include(&o->choice, optarg);
+        break;
+    case OPT_EXCLUDE:
+        choice_exclude(&o->choice, optarg);
+        break;
+    case OPT_PRIORITY:
+        if (!choice_priority(&o->choice, optarg))
+            tl_die(EX_USAGE, "--priority: \"%s\" is not GLOB=N, N from -%d to %d", optarg,
+                   CHOICE_PRIORITY, CHOICE_PRIORITY);
+        break;
+    case OPT_MAX_INFLIGHT:
+        if (!text_number(optarg, 1, 1000000, &o->max_inflight))
+            tl_die(EX_USAGE, "--max-inflight: \"%s\" is not a number from 1 to 1000000", optarg);
+        break;
+    case OPT_MIN_FREE:
+        set_min_free(o, optarg);
+        break;
     default:
         refuse_option(c, argv);
     }
@@ -167,6 +217,7 @@ void options_read(struct options *o, int argc, char **argv)
     msg_take_form();
     for (int c; (c = getopt_long(argc, argv, "+:hj:v", longs, NULL)) != -1;)
         set_option(o, c, argv);
+    choice_close(&o->choice);
     if (argc - optind != 2)
         tl_die(EX_USAGE, "needs a flow and a queue; see tl-supervisor -h");
     o->flow = argv[optind];

@@ -3,7 +3,16 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "choice.h"
+
 #include <stdbool.h>
+#include <stdint.h>
+
+/* What must be free on the disk for files to be claimed. */
+struct least_free {
+    long percent;
+    int64_t bytes; /* both 0: nothing need be */
+};
 
 struct options {
     const char *flow, *queue;
@@ -11,6 +20,9 @@ struct options {
     long settle; /* milliseconds, as all times here */
     long backoff_least, backoff_most;
     long retries;
+    long max_inflight; /* 0: no bound but the workers' */
+    struct least_free min_free;
+    struct choice choice;
     int ready_fd; /* -1: none */
     bool power, once, verbose;
 };

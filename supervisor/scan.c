@@ -46,7 +46,7 @@ void scan_look(struct scan *s, const char *name, bool complete, long long now)
 {
     char path[STORE_PATH];
     struct identity id;
-    if (names_unfinished(name))
+    if (!choice_takes(s->waiting->choice, name))
         return;
     if (store_look(s->store, store_path(path, QUEUE_UNPROCESSED, name), &id) != 0) {
         struct waiting_file *f = waiting_find(s->waiting, name);
@@ -78,7 +78,7 @@ static void visit(struct scan *s, const struct dirent *entry, long long now)
         f->pass = s->waiting->pass;
         return;
     }
-    if (!f && s->waiting->files.count >= WAITING_MOST)
+    if (!f && !waiting_room(s->waiting, entry->d_name))
         s->cut = true;
     else
         scan_look(s, entry->d_name, false, now);
@@ -137,7 +137,7 @@ bool scan_step(struct scan *s, long long now)
             end_pass(s, errno, now);
             return false;
         }
-        if (!names_unfinished(entry->d_name))
+        if (choice_takes(s->waiting->choice, entry->d_name))
             visit(s, entry, now);
     }
     return true;

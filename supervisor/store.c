@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -286,4 +287,14 @@ int store_probe(const struct store *s, bool durable)
     unlinkat(s->root, path, 0);
     errno = saved;
     return result;
+}
+
+int store_free(const struct store *s, uint64_t *avail, uint64_t *total)
+{
+    struct statvfs v;
+    if (fstatvfs(s->root, &v) != 0)
+        return -1;
+    *avail = (uint64_t)v.f_bavail * v.f_frsize;
+    *total = (uint64_t)(v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
+    return 0;
 }

@@ -15,7 +15,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STORM_LEAST_MS = 1000, STORM_MOST_MS = 30000, FLOW_HOLD_MS = 30000 };
+enum {
+    STORM_LEAST_MS = 1000,
+    STORM_MOST_MS = 30000,
+    FLOW_HOLD_MS = 30000,
+    DISK_MS = 1000,  /* between two looks at a disk that is full */
+    DISK_SLACK = 10, /* it is no longer full when a tenth more than asked for is free */
+};
 
 const char *super_state_name(enum super_state state)
 {
@@ -71,6 +77,8 @@ void super_tell(const struct super *s)
 
 static long hold_ms(struct super *s, enum super_hold why)
 {
+    if (why == HOLD_DISK)
+        return DISK_MS;
     if (why != HOLD_STORM)
         return s->opt.backoff_most < FLOW_HOLD_MS ? s->opt.backoff_most : FLOW_HOLD_MS;
     s->storm_wait = s->storm_wait ? s->storm_wait * 2 : STORM_LEAST_MS;
@@ -123,8 +131,40 @@ void super_storm(struct super *s, const char *what)
     super_hold(s, HOLD_STORM, "%s: %s: %s", s->store.path, what, strerror(errno));
 }
 
+/* How much is free, and must be so that files are claimed; in percent or bytes. */
+static bool disk_short(const struct super *s, struct buf *text)
+{
+    const struct least_free *least = &s->opt.min_free;
+    uint64_t avail, total;
+    if ((!least->percent && !least->bytes) || store_free(&s->store, &avail, &total) != 0)
+        return false;
+    double bound =
+        least->percent ? (double)total * (double)least->percent / 100 : (double)least->bytes;
+    if (s->hold == HOLD_DISK)
+        bound += bound / DISK_SLACK;
+    if ((double)avail >= bound)
+        return false;
+    if (text && least->percent)
+        buf_addf(text, "%.1f%% of the disk is free, less than %ld%%",
+                 100 * (double)avail / (double)(total ? total : 1), least->percent);
+    else if (text)
+        buf_addf(text, "%" PRIu64 " bytes of the disk are free, less than %" PRId64, avail,
+                 least->bytes);
+    return true;
+}
+
+void super_check_disk(struct super *s)
+{
+    struct buf text = {0};
+    if (s->state == SUPER_RUNNING && disk_short(s, &text))
+        super_hold(s, HOLD_DISK, "%s: %s", s->store.path, buf_str(&text));
+    buf_free(&text);
+}
+
 void super_resume(struct super *s)
 {
+    if (s->hold == HOLD_DISK && disk_short(s, NULL))
+        return;
     bool held = s->hold != HOLD_NONE;
     s->hold = HOLD_NONE;
     if (held)
@@ -157,6 +197,11 @@ void super_hold_step(struct super *s, long long now)
 {
     if (s->hold == HOLD_NONE || now < s->hold_until || s->state == SUPER_DRAINING)
         return;
+    if (s->hold == HOLD_DISK) {
+        s->hold_until = now + DISK_MS;
+        super_resume(s);
+        return;
+    }
     if (s->hold == HOLD_STORM && calm(s)) {
         if (s->adopt.generation)
             super_resume(s);

@@ -32,6 +32,7 @@ enum super_hold {
     HOLD_FLOW,    /* the flow or a command of it cannot run */
     HOLD_STORM,   /* the system refuses what we need */
     HOLD_WORKERS, /* workers die before they are ready */
+    HOLD_DISK,    /* less is free than --min-free asks for */
 };
 
 enum adopt_phase {
@@ -93,6 +94,8 @@ void super_hold(struct super *s, enum super_hold why, const char *format, ...)
 void super_storm(struct super *s, const char *what);
 /* Tell the service manager how things stand. */
 void super_tell(const struct super *s);
+/* Hold if the disk runs full. */
+void super_check_disk(struct super *s);
 /* What made it hold is over. */
 void super_resume(struct super *s);
 /* A signal to end came, or --once is through. */

@@ -9,9 +9,10 @@
 
 enum { STEP = 50 }; /* milliseconds: files that are due together are looked at together */
 
-void waiting_init(struct waiting *w, long settle)
+void waiting_init(struct waiting *w, long settle, const struct choice *choice)
 {
-    *w = (struct waiting){.settle = settle, .next_due = -1, .pass = 1};
+    *w = (struct waiting){.settle = settle, .choice = choice, .next_due = -1, .pass = 1};
+    w->ready = xcalloc(choice->nlevels, sizeof *w->ready);
 }
 
 static void drop(struct dict_link *link)
@@ -22,6 +23,7 @@ static void drop(struct dict_link *link)
 void waiting_free(struct waiting *w)
 {
     dict_clear(&w->files, drop);
+    free(w->ready);
 }
 
 struct waiting_file *waiting_find(const struct waiting *w, const char *name)
@@ -29,12 +31,12 @@ struct waiting_file *waiting_find(const struct waiting *w, const char *name)
     return (struct waiting_file *)dict_find(&w->files, name);
 }
 
-/* The queue that files of a state are in, or NULL. */
-static struct waiting_queue *queue_of(struct waiting *w, enum waiting_state state)
+/* The queue that it is in, in its state, or NULL. */
+static struct waiting_queue *queue_of(struct waiting *w, const struct waiting_file *f)
 {
-    switch (state) {
+    switch (f->state) {
     case WAITING_READY:
-        return &w->ready;
+        return &w->ready[f->level];
     case WAITING_NEW:
     case WAITING_SETTLING:
     case WAITING_BLOCKED:
@@ -48,7 +50,7 @@ static struct waiting_queue *queue_of(struct waiting *w, enum waiting_state stat
 
 static void enqueue(struct waiting *w, struct waiting_file *f)
 {
-    struct waiting_queue *q = queue_of(w, f->state);
+    struct waiting_queue *q = queue_of(w, f);
     w->refused += f->state == WAITING_REFUSED;
     w->blocked += f->state == WAITING_BLOCKED;
     if (!q)
@@ -66,7 +68,7 @@ static void enqueue(struct waiting *w, struct waiting_file *f)
 
 static void dequeue(struct waiting *w, struct waiting_file *f)
 {
-    struct waiting_queue *q = queue_of(w, f->state);
+    struct waiting_queue *q = queue_of(w, f);
     w->refused -= f->state == WAITING_REFUSED;
     w->blocked -= f->state == WAITING_BLOCKED;
     if (!q)
@@ -90,6 +92,7 @@ static void become(struct waiting *w, struct waiting_file *f, enum waiting_state
     dequeue(w, f);
     f->state = state;
     f->due = (due + STEP - 1) / STEP * STEP;
+    f->turn = ++w->turns;
     enqueue(w, f);
 }
 
@@ -100,15 +103,23 @@ static struct waiting_file *add(struct waiting *w, const char *name, long long d
     memcpy(f->name, name, n);
     f->state = WAITING_NEW;
     f->due = due;
+    f->level = choice_level(w->choice, name);
     f->pass = w->pass;
     dict_add(&w->files, &f->link, f->name);
     enqueue(w, f);
     return f;
 }
 
+bool waiting_room(const struct waiting *w, const char *name)
+{
+    return w->files.count < WAITING_MOST ||
+           (w->files.count < 2 * WAITING_MOST &&
+            choice_urgent(w->choice, choice_level(w->choice, name)));
+}
+
 void waiting_created(struct waiting *w, const char *name, long long now)
 {
-    if (!waiting_find(w, name) && w->files.count < WAITING_MOST)
+    if (!waiting_find(w, name) && waiting_room(w, name))
         add(w, name, now + w->settle);
 }
 
@@ -127,7 +138,7 @@ bool waiting_seen(struct waiting *w, const char *name, const struct identity *id
                   long long age, long long now)
 {
     struct waiting_file *f = waiting_find(w, name);
-    if (!f && w->files.count >= WAITING_MOST)
+    if (!f && !waiting_room(w, name))
         return false;
     if (!f)
         f = add(w, name, now);
@@ -162,7 +173,20 @@ void waiting_forget(struct waiting *w, struct waiting_file *f)
 
 struct waiting_file *waiting_first(const struct waiting *w)
 {
-    return w->ready.first;
+    bool fair = w->taken + 1 >= WAITING_FAIR;
+    struct waiting_file *best = NULL;
+    for (size_t i = 0; i < w->choice->nlevels; i++) {
+        struct waiting_file *f = w->ready[i].first;
+        if (f && (!best || (fair && f->turn < best->turn)))
+            best = f;
+    }
+    return best;
+}
+
+void waiting_taken(struct waiting *w, struct waiting_file *f)
+{
+    w->taken = (w->taken + 1) % WAITING_FAIR;
+    waiting_forget(w, f);
 }
 
 void waiting_block(struct waiting *w, struct waiting_file *f, long ms, long long now)

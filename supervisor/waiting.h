@@ -7,10 +7,14 @@
 #ifndef WAITING_H
 #define WAITING_H
 
+#include "choice.h"
 #include "dict.h"
 #include "store.h"
 
-enum { WAITING_MOST = 200000 }; /* files known at a time; the folder may hold more */
+enum {
+    WAITING_MOST = 200000, /* files known at a time, and as many urgent ones; there may be more */
+    WAITING_FAIR = 8,      /* one file in so many is taken for having waited longest */
+};
 
 enum waiting_state {
     WAITING_NEW,      /* created; nobody has looked yet */
@@ -27,6 +31,8 @@ struct waiting_file {
     enum waiting_state state;
     struct identity id;
     long long due;
+    size_t level;       /* of its priority; 0 is taken first */
+    unsigned long turn; /* when it became ready, as a number that grows */
     unsigned long pass; /* of the scan that saw it last */
     char name[];
 };
@@ -37,17 +43,25 @@ struct waiting_queue {
 
 struct waiting {
     struct dict files;
-    struct waiting_queue ready, timed;
-    long settle; /* milliseconds */
+    const struct choice *choice;
+    struct waiting_queue *ready; /* one a level */
+    struct waiting_queue timed;
+    unsigned long turns; /* given to files so far */
+    unsigned taken;      /* since one was taken for having waited longest */
+    long settle;         /* milliseconds */
     long long next_due;
     size_t refused, blocked;
     int64_t bytes; /* of all but the refused */
     unsigned long pass;
 };
 
-void waiting_init(struct waiting *w, long settle);
+/* The choice stays the caller's. */
+void waiting_init(struct waiting *w, long settle, const struct choice *choice);
 void waiting_free(struct waiting *w);
 struct waiting_file *waiting_find(const struct waiting *w, const char *name);
+
+/* Is there room for a file of that name that we do not know? */
+bool waiting_room(const struct waiting *w, const char *name);
 
 /* A file of that name was created; it may still be written. */
 void waiting_created(struct waiting *w, const char *name, long long now);
@@ -60,8 +74,12 @@ bool waiting_seen(struct waiting *w, const char *name, const struct identity *id
 
 void waiting_forget(struct waiting *w, struct waiting_file *f);
 
-/* The first ready file, or NULL. It stays until it is forgotten or blocked. */
+/* The ready file whose turn it is, or NULL: the highest priority first, and the oldest in it; but
+ * one in WAITING_FAIR is the oldest of all. It stays until it is taken, forgotten or blocked. */
 struct waiting_file *waiting_first(const struct waiting *w);
+
+/* It was claimed, and does not wait any more. */
+void waiting_taken(struct waiting *w, struct waiting_file *f);
 
 /* It cannot be claimed now; look again after so many milliseconds. */
 void waiting_block(struct waiting *w, struct waiting_file *f, long ms, long long now);

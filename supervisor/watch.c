@@ -5,7 +5,6 @@
  * of folders that are gone are never freed. Trust: names in events are those of any producer.
  */
 #include "watch.h"
-#include "names.h"
 #include "tagline.h"
 
 #include <errno.h>
@@ -98,7 +97,7 @@ static void take(struct scan *scan, const struct inotify_event *e, long long now
         scan_look(scan, e->name, true, now);
     else if (e->mask & IN_ISDIR)
         scan_look(scan, e->name, false, now);
-    else if (e->mask & IN_CREATE && !names_unfinished(e->name))
+    else if (e->mask & IN_CREATE && choice_takes(scan->waiting->choice, e->name))
         waiting_created(scan->waiting, e->name, now);
 }
 

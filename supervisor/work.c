@@ -223,7 +223,7 @@ static struct job *claim(struct super *s, struct waiting_file *f, long long now)
         return NULL;
     }
     struct job *j = job_new(f->name, &f->id, now);
-    waiting_forget(&s->waiting, f);
+    waiting_taken(&s->waiting, f);
     attempts_of(&s->attempts, j->name, j->input.inode, &j->history);
     if (reason_withdraw(&s->store, j->name))
         work_begin_anew(s, j);
@@ -248,14 +248,23 @@ static struct job *take_due(struct super *s, long long now)
     return NULL;
 }
 
+/* May one more be in work, with a worker or on its way to be published? */
+static bool inflight_room(const struct super *s)
+{
+    size_t n = pool_jobs(&s->pool) + s->publish.waiting.n + s->publish.batch.n;
+    return !s->opt.max_inflight || n < (size_t)s->opt.max_inflight;
+}
+
 /* Files that may have killed a worker run alone, so that they take no other with them; and never on
- * more than half of the workers, so that files that were never run find one whatever those do. An
- * only worker takes turns. */
+ * more than half of the workers, so that files that were never run find one whatever those do.
+ * Where places are few, they take turns. */
 static bool retry_may_run(const struct super *s)
 {
-    if (s->opt.workers == 1)
-        return s->retry_turn || !waiting_first(&s->waiting);
-    return pool_alone(&s->pool) < (size_t)s->opt.workers / 2;
+    bool few =
+        s->opt.workers == 1 || (s->opt.max_inflight && s->opt.max_inflight <= s->opt.workers);
+    if (!inflight_room(s) || (few && !s->retry_turn && waiting_first(&s->waiting)))
+        return false;
+    return s->opt.workers == 1 || pool_alone(&s->pool) < (size_t)s->opt.workers / 2;
 }
 
 static void dispatch_retries(struct super *s, long long now)
@@ -285,7 +294,7 @@ static void take_again(struct super *s, struct waiting_file *f, long long now)
 static void dispatch_new(struct super *s, long long now)
 {
     struct waiting_file *f;
-    while (s->state == SUPER_RUNNING && (f = waiting_first(&s->waiting))) {
+    while (s->state == SUPER_RUNNING && inflight_room(s) && (f = waiting_first(&s->waiting))) {
         if (attempts_of(&s->attempts, f->name, f->id.inode, NULL) > 0) {
             take_again(s, f, now);
             continue;
@@ -310,6 +319,7 @@ long long work_next(const struct super *s)
 
 void work_dispatch(struct super *s, long long now)
 {
+    super_check_disk(s);
     dispatch_retries(s, now);
     dispatch_new(s, now);
 }

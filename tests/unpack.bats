@@ -92,8 +92,8 @@ END
     assert_failure 65
     assert_one_line
     [[ $stderr == *"gzip archive is corrupt: "* ]]
-    { pack gzip <plain; echo and more; } >more
-    run --separate-stderr tl-router upper.flow more
+    { pack gzip <plain; echo and on; } >"and on"
+    run --separate-stderr tl-router upper.flow "and on"
     assert_failure 65
     [[ $stderr == *"gzip archive is corrupt: "* ]]
 }
