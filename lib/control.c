@@ -42,7 +42,7 @@ static bool alone(void)
     if (!ends)
         return true;
     if (fstat(STDIN_FILENO, &in) != 0 || fstat(STDOUT_FILENO, &out) != 0)
-        return false;
+        tl_die(EX_OSERR, "standard input or output: %m"); /* no guess: the order hangs on it */
     snprintf(ours, sizeof ours, "%llu:%llu", (unsigned long long)in.st_ino,
              (unsigned long long)out.st_ino);
     return strcmp(ours, ends) == 0;

@@ -261,6 +261,12 @@ PY
     assert_output 'tl-upper: standard output: No space left on device'
 }
 
+@test "a filter that cannot tell what its ends are says so, and does not guess" {
+    run bash -c "printf '!hello 1\\n' | TAGLINE_ENDS=1:2 tl-upper >&-"
+    assert_failure 71
+    assert_output 'tl-upper: standard input or output: Bad file descriptor'
+}
+
 @test "no memory, and no randomness" {
     [ -z "$SAN" ] || skip "the sanitizer needs more memory than there is in this test"
     run bash -c '{ printf "a\t"; head -c 40000000 /dev/zero; echo; } | prlimit --as=30000000 tl-lower'

@@ -91,7 +91,7 @@ def reason(data):
 
 
 def seen(path, name, data):
-    return reason(data) if path == b"failed" and name.endswith(b".reason") else digest(data)
+    return reason(data) if path == b"failed" and is_reason(name) else digest(data)
 
 
 def snapshot(queue, folders=FOLDERS):
@@ -107,7 +107,11 @@ def snapshot(queue, folders=FOLDERS):
 
 
 def unversioned(name):
-    return re.sub(rb"\.~\d+~(?=$|\.reason$)", b"", name)
+    return re.sub(rb"(\.~\d+~)+(?=$|\.reason)", b"", name)
+
+
+def is_reason(name):
+    return unversioned(name).endswith(b".reason")
 
 
 def adopt_orphans():
@@ -262,16 +266,17 @@ def check_end(place, expected, lax):
 def put_back_failed(place, expected):
     """What failed because of a blow goes back, as an operator would do it; (names, complaints)."""
     wrong, names = [], []
-    for path in snapshot(place.queue, (b"failed",)):
-        name = path[len(b"failed/"):]
-        if path in expected.files or name.endswith(b".reason"):
+    found = snapshot(place.queue, (b"failed",))
+    reasons = {unversioned(path): path for path in found if is_reason(path)}
+    for path in found:
+        name = unversioned(path[len(b"failed/"):])
+        if is_reason(path) or b"failed/" + name in expected.files:
             continue
-        told = os.path.join(place.queue, path + b".reason")
-        if not os.path.exists(told):
+        told = reasons.get(b"failed/" + name + b".reason")
+        if not told:
             wrong.append(("lost", shown(path) + ".reason"))
         else:
-            os.unlink(told)
+            os.unlink(os.path.join(place.queue, told))
         names.append(name)
-        os.rename(os.path.join(place.queue, path),
-                  os.path.join(place.queue, b"unprocessed", unversioned(name)))
+        os.rename(os.path.join(place.queue, path), os.path.join(place.queue, b"unprocessed", name))
     return names, wrong

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import blow
 import scene as stage
+import shim
 from blow import Point, Tracer
 
 DURABILITIES = ("power", "process")
@@ -21,6 +22,7 @@ class Outcome:
     reached: bool  # was there a blow at all?
     wrong: list = field(default_factory=list)  # (lost | doubled | torn | stuck, what)
     log: str = ""
+    met: str = ""  # the call that was hit, where the trial does not say
 
 
 class Suite:
@@ -60,6 +62,7 @@ class Suite:
         outcome.reached = self.was_reached()
         outcome.wrong += stage.check_end(self.place, expected, self.is_lax(rest))
         outcome.wrong = list(dict.fromkeys(outcome.wrong))
+        outcome.met = self.met()
         if outcome.wrong:
             outcome.log = self.place.log.read_text(errors="replace")
         return outcome
@@ -69,6 +72,9 @@ class Suite:
 
     def was_reached(self):
         return blow.hit(self.tracer.traced())
+
+    def met(self):
+        return ""
 
     def is_lax(self, _rest):
         return False
@@ -82,7 +88,7 @@ class KillTree(Suite):
     """The supervisor dies at a call, and everything else with it in the same moment."""
 
     name = "kill/tree"
-    again = 0  # how often the next start is killed too
+    status = None
 
     def why_not(self):
         return super().why_not() or (
@@ -93,13 +99,40 @@ class KillTree(Suite):
         return self.tracer.points(stage.SCENES[scene], durability, "supervisor")
 
     def strike(self, scene, durability, rest):
-        point = Point.parse("supervisor", rest[0])
+        return self.kill(scene, durability, rest[0])
+
+    def kill(self, scene, durability, text):
+        point = Point.parse("supervisor", text)
         argv = self.tracer.command(scene, durability, "supervisor", 1, blow.kill_flags(point))
         self.status = self.place.run(blow.in_namespace(argv))
         return [("stuck", "does not end")] if self.status is None else []
 
     def was_reached(self):
-        return self.status == -9
+        return self.status in (-9, 1)  # unshare cannot kill itself, and says 1; no program of ours does
+
+
+class KillAgain(KillTree):
+    """All die in the middle of a commit, and the next start is killed at each of its calls."""
+
+    name = "kill/again"
+
+    def points(self, scene, durability):
+        inputs = len(stage.SCENES[scene].inputs)
+        renames = [p for p in super().points(scene, durability) if p.call == "renameat2"]
+        for first in (renames[inputs], renames[inputs + 1], renames[-1]):
+            self.place.fresh(stage.SCENES[scene])
+            self.kill(stage.SCENES[scene], durability, str(first))
+            for second in self.tracer.points_now(stage.SCENES[scene], durability, "supervisor"):
+                yield from self.seconds(first, second)
+
+    def seconds(self, first, second):
+        yield f"{first}:{second}"
+
+    def strike(self, scene, durability, rest):
+        wrong = self.kill(scene, durability, rest[0])
+        if self.was_reached():
+            wrong += self.kill(scene, durability, rest[1])
+        return wrong
 
 
 class KillAlone(Suite):
@@ -133,6 +166,14 @@ class KillFilter(KillAlone):
     role = "filter"
 
 
+def unblame(place, expected, error):
+    """Put back what failed for it; trouble of the whole system must not be blamed on a file."""
+    blamed, wrong = stage.put_back_failed(place, expected)
+    if error in blow.STORMS:
+        wrong += [("stuck", f"{stage.shown(name)} failed for {error}") for name in blamed]
+    return wrong
+
+
 class FailSupervisor(Suite):
     """A call of the supervisor fails once."""
 
@@ -156,9 +197,34 @@ class FailSupervisor(Suite):
         return rest[1] == "EEXIST"
 
     def recover(self, scene, durability, expected, rest):
-        blamed, wrong = stage.put_back_failed(self.place, expected)
-        if rest[1] in blow.STORMS:
-            wrong += [("stuck", f"{stage.shown(n)} failed for trouble of the system") for n in blamed]
+        wrong = unblame(self.place, expected, rest[1])
+        return wrong + super().recover(scene, durability, expected, rest)
+
+
+class FailAgain(KillAgain):
+    """All die in the middle of a commit, and at the next start a call fails."""
+
+    name = "fail/again"
+
+    def seconds(self, first, second):
+        for error in blow.ERRORS.get(second.call, ()):
+            yield f"{first}:{second}:{error}"
+
+    def strike(self, scene, durability, rest):
+        wrong = self.kill(scene, durability, rest[0])
+        point = Point.parse("supervisor", rest[1])
+        flags = blow.fail_flags(point, rest[2])
+        argv = self.tracer.command(scene, durability, "supervisor", 1, flags)
+        return wrong + ([("stuck", "does not end")] if self.place.run(argv) is None else [])
+
+    def was_reached(self):
+        return blow.hit(self.tracer.traced())
+
+    def is_lax(self, rest):
+        return rest[2] == "EEXIST"
+
+    def recover(self, scene, durability, expected, rest):
+        wrong = unblame(self.place, expected, rest[2])
         return wrong + super().recover(scene, durability, expected, rest)
 
 
@@ -176,5 +242,65 @@ class FailFilter(FailSupervisor):
     role = "filter"
 
 
-SUITES = {s.name: s for s in (KillTree, KillAlone, KillRouter, KillFilter,
-                              FailSupervisor, FailRouter, FailFilter)}
+class ShimSuite(Suite):
+    """Blows at the Nth call of all processes together."""
+
+    what = shim.KILL
+    errors = (0,)
+
+    def __init__(self, place, expected):
+        super().__init__(place, expected)
+        self.shim = shim.Shim(place)
+
+    def why_not(self):
+        if not shutil.which("cc"):
+            return "there is no C compiler"
+        return None if blow.namespaces_work() else "no PID namespaces: not root, or forbidden"
+
+    def points(self, scene, durability):
+        self.place.fresh(stage.SCENES[scene])
+        calls = self.shim.count(self.place.command(stage.SCENES[scene], durability))
+        for at in range(1, calls + 1):
+            for which in self.errors:
+                yield f"{at}:{which}"
+
+    def strike(self, scene, durability, rest):
+        self.shim.arm(self.what, int(rest[0]), int(rest[1]))
+        argv = self.shim.command(self.place.command(scene, durability), True)
+        return [("stuck", "does not end")] if self.place.run(argv) is None else []
+
+    def was_reached(self):
+        return self.shim.told()[1] == 1
+
+    def met(self):
+        return self.shim.told()[2]
+
+
+class ShimKill(ShimSuite):
+    """All die at a call, whoever makes it."""
+
+    name = "shim/kill"
+
+
+class ShimFail(ShimSuite):
+    """A call fails, whoever makes it; close fails after it has closed."""
+
+    name = "shim/fail"
+    what = shim.FAIL
+    errors = (0, 1)
+
+    def recover(self, scene, durability, expected, rest):
+        wrong = unblame(self.place, expected, None)
+        return wrong + super().recover(scene, durability, expected, rest)
+
+
+class ShimHalf(ShimSuite):
+    """A write or read does half of what it was asked for."""
+
+    name = "shim/half"
+    what = shim.HALF
+
+
+SUITES = {s.name: s for s in (KillTree, KillAgain, KillAlone, KillRouter, KillFilter,
+                              FailSupervisor, FailAgain, FailRouter, FailFilter,
+                              ShimKill, ShimFail, ShimHalf)}
