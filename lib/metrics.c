@@ -13,7 +13,7 @@
 const struct metric metrics[] = {
     {METRICS_QUEUE, "flow", L, "", "path of the flow file"},
     {METRICS_QUEUE, "state", L, "",
-     "starting, running, holding (claims nothing; see reason), draining"},
+     "starting, running, paused, holding (claims nothing; see reason), draining"},
     {METRICS_QUEUE, "reason", L, "", "why it is holding, or empty"},
     {METRICS_QUEUE, "workers", G, "processes", "routers that run"},
     {METRICS_QUEUE, "waiting", G, "files", "in unprocessed, ready or settling"},

@@ -101,6 +101,7 @@ static void second_step(struct super *s, long long now)
         return;
     s->next_second = now + SECOND;
     check_place(s);
+    orders_look(s); /* the watch may have missed one */
     fifo_tick(&s->fifo);
     report_second(s);
     super_tell(s);
@@ -135,6 +136,8 @@ static bool turn(struct super *s)
     long long now = times_ms();
     watch_tick(&s->watch, &s->scan, now);
     watch_read(&s->watch, &s->scan, now);
+    if (s->watch.asked)
+        orders_look(s);
     pool_io(&s->pool, now);
     pool_reap(&s->pool, now);
     adopt_reap(s, now);
@@ -149,6 +152,7 @@ static bool turn(struct super *s)
     if (s->opt.max_inflight)
         work_dispatch(s, now); /* what is published has made room */
     super_end_step(s);
+    report_status(s);
     sdnotify_alive(now); /* the turn is through */
     return more || (publish_pending(&s->publish) && s->hold != HOLD_STORM);
 }

@@ -5,6 +5,7 @@
  * may change or take it at any time; he gets its bytes processed by the flow and nothing else. All
  * data is read by the workers; this process handles names, sizes and their answers.
  */
+#include "ask.h"
 #include "msg.h"
 #include "sdnotify.h"
 #include "super.h"
@@ -58,18 +59,36 @@ static void stop(struct super *s)
     attempts_close(&s->attempts);
     blame_free(&s->blame);
     buf_free(&s->adopt.text);
+    buf_free(&s->told.text);
     free(s->store.path);
+}
+
+static int serve(struct super *s)
+{
+    int signals = loop_signals();
+    start(s);
+    int status = loop_run(s, signals);
+    msg_at(MSG_INFO, "stopped: %" PRId64 " files processed, %" PRId64 " failed",
+           s->accounts.processed, s->accounts.failed);
+    stop(s);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
     static struct super s;
     options_read(&s.opt, argc, argv);
-    int signals = loop_signals();
-    start(&s);
-    int status = loop_run(&s, signals);
-    msg_at(MSG_INFO, "stopped: %" PRId64 " files processed, %" PRId64 " failed",
-           s.accounts.processed, s.accounts.failed);
-    stop(&s);
-    return status;
+    switch (s.opt.mode) {
+    case MODE_STATUS:
+        return ask_status(s.opt.queue);
+    case MODE_PAUSE:
+        return ask_pause(s.opt.queue, true);
+    case MODE_RESUME:
+        return ask_pause(s.opt.queue, false);
+    case MODE_RETRY:
+        return ask_retry(s.opt.queue, s.opt.name);
+    case MODE_SERVE:
+        break;
+    }
+    return serve(&s);
 }

@@ -16,6 +16,8 @@
 
 static const char usage[] =
     "usage: tl-supervisor [options] FLOW QUEUE\n"
+    "       tl-supervisor --status | --pause | --resume QUEUE\n"
+    "       tl-supervisor --retry QUEUE NAME\n"
     "Run the flow over each file that is dropped in QUEUE/unprocessed.\n"
     "  -j N                       workers (number of CPUs)\n"
     "  -v                         log each file that is done\n"
@@ -31,6 +33,10 @@ static const char usage[] =
     "  --priority GLOB=N          take files of such names sooner (N > 0) or later (N < 0)\n"
     "  --max-inflight N           files in work at a time\n"
     "  --min-free N%|SIZE         claim nothing while less of the disk is free\n"
+    "  --status                   print how the queue and its supervisor are\n"
+    "  --pause                    claim no files of the queue, until\n"
+    "  --resume                   says that it goes on\n"
+    "  --retry                    try a file again now that failed or waits for its time\n"
     "  -h, --help                 print this\n"
     "  --version                  print the version\n";
 
@@ -48,6 +54,10 @@ enum {
     OPT_PRIORITY,
     OPT_MAX_INFLIGHT,
     OPT_MIN_FREE,
+    OPT_STATUS,
+    OPT_PAUSE,
+    OPT_RESUME,
+    OPT_RETRY,
 };
 
 static const struct option longs[] = {
@@ -63,6 +73,10 @@ static const struct option longs[] = {
     {"priority", required_argument, NULL, OPT_PRIORITY},
     {"max-inflight", required_argument, NULL, OPT_MAX_INFLIGHT},
     {"min-free", required_argument, NULL, OPT_MIN_FREE},
+    {"status", no_argument, NULL, OPT_STATUS},
+    {"pause", no_argument, NULL, OPT_PAUSE},
+    {"resume", no_argument, NULL, OPT_RESUME},
+    {"retry", no_argument, NULL, OPT_RETRY},
     {"log", required_argument, NULL, OPT_LOG},
     {"ready-fd", required_argument, NULL, OPT_READY_FD},
     {0},
@@ -132,6 +146,13 @@ static void set_min_free(struct options *o, const char *text)
     free(number);
 }
 
+static void set_mode(struct options *o, enum mode mode)
+{
+    if (o->mode != MODE_SERVE && o->mode != mode)
+        tl_die(EX_USAGE, "--status, --pause, --resume, --retry: one at a time");
+    o->mode = mode;
+}
+
 static _Noreturn void refuse_option(int c, char *const *argv)
 {
     if (c == ':' && optopt > ' ' && optopt < 128)
@@ -198,9 +219,40 @@ static void set_option(struct options *o, int c, char *const *argv)
     case OPT_MIN_FREE:
         set_min_free(o, optarg);
         break;
+    case OPT_STATUS:
+        set_mode(o, MODE_STATUS);
+        break;
+    case OPT_PAUSE:
+        set_mode(o, MODE_PAUSE);
+        break;
+    case OPT_RESUME:
+        set_mode(o, MODE_RESUME);
+        break;
+    case OPT_RETRY:
+        set_mode(o, MODE_RETRY);
+        break;
     default:
         refuse_option(c, argv);
     }
+}
+
+static void read_operands(struct options *o, int n, char *const *words)
+{
+    if (o->mode == MODE_SERVE) {
+        if (n != 2)
+            tl_die(EX_USAGE, "needs a flow and a queue; see tl-supervisor -h");
+        o->flow = words[0];
+        o->queue = words[1];
+        if (access(o->flow, R_OK) != 0)
+            tl_die(EX_NOINPUT, "%s: %m", o->flow);
+        return;
+    }
+    if (n != (o->mode == MODE_RETRY ? 2 : 1))
+        tl_die(EX_USAGE, "%s; see tl-supervisor -h",
+               o->mode == MODE_RETRY ? "--retry: needs a queue and the name of a file"
+                                     : "--status, --pause, --resume: need a queue alone");
+    o->queue = words[0];
+    o->name = o->mode == MODE_RETRY ? words[1] : NULL;
 }
 
 void options_read(struct options *o, int argc, char **argv)
@@ -218,10 +270,5 @@ void options_read(struct options *o, int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "+:hj:v", longs, NULL)) != -1;)
         set_option(o, c, argv);
     choice_close(&o->choice);
-    if (argc - optind != 2)
-        tl_die(EX_USAGE, "needs a flow and a queue; see tl-supervisor -h");
-    o->flow = argv[optind];
-    o->queue = argv[optind + 1];
-    if (access(o->flow, R_OK) != 0)
-        tl_die(EX_NOINPUT, "%s: %m", o->flow);
+    read_operands(o, argc - optind, argv + optind);
 }

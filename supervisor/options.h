@@ -14,8 +14,18 @@ struct least_free {
     int64_t bytes; /* both 0: nothing need be */
 };
 
+enum mode {
+    MODE_SERVE,
+    MODE_STATUS, /* the others speak to one that serves: see ask.h */
+    MODE_PAUSE,
+    MODE_RESUME,
+    MODE_RETRY,
+};
+
 struct options {
+    enum mode mode;
     const char *flow, *queue;
+    const char *name; /* of the file to retry */
     long workers;
     long settle; /* milliseconds, as all times here */
     long backoff_least, backoff_most;

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     SHORT = 1600
@@ -168,6 +169,42 @@ void report_second(struct super *s)
     report_queue(s);
     for (size_t i = 0; i < s->accounts.n; i++)
         report_node(s, &s->accounts.nodes[i]);
+}
+
+/* No age is in it, so that nothing is written while nothing happens. It is not worth a word if it
+ * cannot be written: a disk that is full or broken is told of elsewhere. */
+void report_status(struct super *s)
+{
+    enum { PERIOD = 1000 };
+    struct told *t = &s->told;
+    struct buf b = {0};
+    long long now = times_ms();
+    if (t->state == (int)s->state && t->hold == (int)s->hold && now < t->next)
+        return;
+    if (!t->started)
+        t->started = times_wall() / 1000000000;
+    buf_addf(&b, "{\"v\":%d,\"pid\":%d,\"started\":%" PRId64, METRICS_VERSION, (int)getpid(),
+             t->started);
+    put_text(&b, "flow", s->opt.flow);
+    put_text(&b, "state", super_state_name(s->state));
+    put_text(&b, "reason", s->hold == HOLD_NONE ? "" : s->reason);
+    put_number(&b, "workers", (int64_t)pool_running(&s->pool));
+    put_number(&b, "waiting", (int64_t)waiting_count(&s->waiting));
+    put_number(&b, "running", (int64_t)work_running(s));
+    put_number(&b, "delayed", (int64_t)s->delayed.n);
+    put_number(&b, "processed", s->accounts.processed);
+    put_number(&b, "failed", s->accounts.failed);
+    end(&b);
+    bool same = t->text.len == b.len && memcmp(t->text.data, b.data, b.len) == 0;
+    if (same || store_replace(&s->store, QUEUE_STATUS, b.data, b.len) == 0) {
+        buf_free(&t->text);
+        t->text = b;
+        b = (struct buf){0};
+    }
+    t->state = (int)s->state;
+    t->hold = (int)s->hold;
+    t->next = now + PERIOD;
+    buf_free(&b);
 }
 
 /* As many sinks as fit. */

@@ -3,6 +3,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
+#include "buf.h"
 #include "reply.h"
 
 #include <stddef.h>
@@ -25,6 +26,14 @@ struct accounts {
     int64_t processed, processed_bytes, failed, failed_bytes, retried, lines;
 };
 
+/* What the status file says. */
+struct told {
+    struct buf text;
+    int64_t started; /* seconds since 1970 */
+    int state, hold; /* enum super_state, super_hold */
+    long long next;  /* when to look again, if these are still the same */
+};
+
 void accounts_init(struct accounts *a, size_t workers);
 void accounts_free(struct accounts *a);
 /* Add what an answer says, of the worker with that number. */
@@ -34,6 +43,8 @@ void accounts_gone(struct accounts *a, size_t worker);
 
 /* The records of each second. */
 void report_second(struct super *s);
+/* The file that tl-supervisor --status reads, if it would say something else than it does. */
+void report_status(struct super *s);
 /* What happened to a file: claimed, done, retried, failed. */
 void report_file(struct super *s, const struct job *j, const char *event, long long now);
 /* What is wrong, from a job's fault. */

@@ -29,6 +29,7 @@ static const struct {
     {QUEUE_UNPROCESSED, 0777}, {QUEUE_UNDERPROCESS, 0777}, {QUEUE_PROCESSED, 0777},
     {QUEUE_OUTPUT, 0777},      {QUEUE_FAILED, 0777},       {QUEUE_STATE, 0700},
     {STORE_WORK, 0700},        {STORE_JOURNAL, 0700},      {STORE_FLOW, 0700},
+    {QUEUE_CONTROL, 0700},
 };
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
@@ -109,6 +110,29 @@ void store_open(struct store *s, const char *path, bool power)
     take_lock(s);
 }
 
+void store_visit(struct store *s, const char *path)
+{
+    *s = (struct store){.root = -1, .lock = -1};
+    s->path = realpath(path, NULL);
+    s->root = s->path ? open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (s->root < 0)
+        tl_die(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: %m", path);
+    if (faccessat(s->root, QUEUE_STATE "/lock", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        tl_die(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: %s", path,
+               errno == ENOENT ? "is no queue that a supervisor has worked on" : strerror(errno));
+}
+
+bool store_locked(const struct store *s)
+{
+    int fd = openat(s->root, QUEUE_STATE "/lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        tl_die(errno == EACCES ? EX_NOPERM : EX_IOERR, "%s/" QUEUE_STATE "/lock: %m", s->path);
+    /* One that starts just now finds it free again when it looks for the second time. */
+    bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    close(fd);
+    return locked;
+}
+
 bool store_in_place(const struct store *s)
 {
     struct stat held, there;
@@ -176,20 +200,41 @@ static int fail_close(int fd)
     return -1;
 }
 
+static int write_all(int fd, const char *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t more = write(fd, bytes + done, n - done);
+        if (more < 0 && errno != EINTR)
+            return -1;
+        done += more > 0 ? (size_t)more : 0;
+    }
+    return 0;
+}
+
 int store_write(const struct store *s, const char *path, const char *bytes, size_t n)
 {
     int fd = openat(s->root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0)
         return -1;
-    for (size_t done = 0; done < n;) {
-        ssize_t more = write(fd, bytes + done, n - done);
-        if (more < 0 && errno != EINTR)
-            return fail_close(fd);
-        done += more > 0 ? (size_t)more : 0;
-    }
+    if (write_all(fd, bytes, n) != 0)
+        return fail_close(fd);
     if (s->power && fsync(fd) != 0)
         return fail_close(fd);
     return close(fd);
+}
+
+int store_replace(const struct store *s, const char *path, const char *bytes, size_t n)
+{
+    char fresh[STORE_PATH];
+    snprintf(fresh, sizeof fresh, "%s.tmp", path);
+    int fd = openat(s->root, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return -1;
+    if (write_all(fd, bytes, n) != 0)
+        return fail_close(fd);
+    if (close(fd) != 0)
+        return -1;
+    return renameat(s->root, fresh, s->root, path);
 }
 
 int store_sync(const struct store *s, const char *path)

@@ -40,6 +40,13 @@ struct identity {
 /* Make and open the queue and take its lock. Dies with one line if it cannot. */
 void store_open(struct store *s, const char *path, bool power);
 
+/* Open a queue that is there, to look at it beside its supervisor: no folder is made, no lock
+ * taken. Dies with one line if it is none. */
+void store_visit(struct store *s, const char *path);
+
+/* Does a supervisor, or a worker that it left behind, hold the lock? */
+bool store_locked(const struct store *s);
+
 /* Make what folders are missing; 0, or -1 and errno. */
 int store_folders(const struct store *s);
 
@@ -55,6 +62,10 @@ int store_move(const struct store *s, const char *from, const char *to);
 
 /* Create a file with these bytes, durable if the store is; 0, or -1 and errno. */
 int store_write(const struct store *s, const char *path, const char *bytes, size_t n);
+
+/* Create or replace a file, whole or not at all for whoever reads it; it need not survive a power
+ * cut. 0, or -1 and errno. */
+int store_replace(const struct store *s, const char *path, const char *bytes, size_t n);
 
 /* Make a file's bytes or a folder's entries durable if the store is; 0, or -1 and errno. */
 int store_sync(const struct store *s, const char *path);

@@ -25,7 +25,8 @@ enum {
 
 const char *super_state_name(enum super_state state)
 {
-    static const char *const names[] = {"starting", "running", "holding", "draining", "stopped"};
+    static const char *const names[] = {"starting", "running",  "paused",
+                                        "holding",  "draining", "stopped"};
     return names[state];
 }
 
@@ -35,6 +36,7 @@ static bool may_follow(enum super_state from, enum super_state to)
     switch (from) {
     case SUPER_STARTING:
     case SUPER_RUNNING:
+    case SUPER_PAUSED:
     case SUPER_HOLDING:
         return to != SUPER_STARTING && to != SUPER_STOPPED;
     case SUPER_DRAINING:
@@ -172,9 +174,20 @@ void super_resume(struct super *s)
     s->reason[0] = '\0';
     if (s->state == SUPER_DRAINING)
         return;
-    if (held)
+    if (held && !s->paused)
         msg_at(MSG_INFO, "resume: files are claimed again");
-    super_enter(s, SUPER_RUNNING);
+    super_enter(s, s->paused ? SUPER_PAUSED : SUPER_RUNNING);
+}
+
+void super_pause(struct super *s, bool pause)
+{
+    if (s->paused == pause)
+        return;
+    s->paused = pause;
+    msg_at(MSG_INFO, pause ? "pause: nothing is claimed until tl-supervisor --resume"
+                           : "resume: the pause is over");
+    if (s->state == SUPER_RUNNING || s->state == SUPER_PAUSED)
+        super_enter(s, pause ? SUPER_PAUSED : SUPER_RUNNING);
 }
 
 void super_drain(struct super *s)
@@ -243,6 +256,11 @@ static bool through(const struct super *s)
 
 void super_end_step(struct super *s)
 {
+    if (s->opt.once && s->state == SUPER_PAUSED && pool_jobs(&s->pool) == 0) {
+        tl_warn("stop: %s: is paused; see tl-supervisor --resume", s->store.path);
+        s->status = EX_TEMPFAIL;
+        super_drain(s);
+    }
     if (through(s)) {
         s->status = s->accounts.failed ? EX_DATAERR : s->waiting.blocked ? EX_NOPERM : EX_OK;
         super_drain(s);

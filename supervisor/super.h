@@ -22,7 +22,8 @@
 enum super_state {
     SUPER_STARTING, /* no worker was ready yet */
     SUPER_RUNNING,
-    SUPER_HOLDING,  /* claims nothing */
+    SUPER_PAUSED,   /* claims nothing, as it was asked */
+    SUPER_HOLDING,  /* claims nothing, because it cannot */
     SUPER_DRAINING, /* claims nothing more, and ends */
     SUPER_STOPPED,
 };
@@ -60,6 +61,7 @@ struct super {
     char reason[512];     /* why it holds, one line, shown */
     long long hold_until; /* when to look whether it can go on */
     long storm_wait;      /* grows until a commit succeeds */
+    bool paused;          /* asked to claim nothing; a hold shows before it */
     bool now;             /* draining at once */
     int status;           /* to exit with */
 
@@ -73,6 +75,7 @@ struct super {
     struct adopt adopt;
     struct fifo fifo;
     struct accounts accounts;
+    struct told told;
     struct blame blame;
     unsigned idle_deaths; /* of workers that had nothing to do, since a run ended well */
 
@@ -98,6 +101,8 @@ void super_tell(const struct super *s);
 void super_check_disk(struct super *s);
 /* What made it hold is over. */
 void super_resume(struct super *s);
+/* Somebody asks to claim nothing, or to go on. */
+void super_pause(struct super *s, bool pause);
 /* A signal to end came, or --once is through. */
 void super_drain(struct super *s);
 /* Steps of a turn of the loop. */
@@ -115,6 +120,12 @@ struct pool_handler work_pool_handler(struct super *s);
 struct publish_handler work_publish_handler(struct super *s);
 size_t work_running(const struct super *s); /* files in underprocess */
 int64_t work_running_bytes(const struct super *s);
+
+/* Run a file that waits to be tried again now; false if there is none of that name. */
+bool work_hasten(struct super *s, const char *name, long long now);
+
+/* orders.c: look whether anybody wants something of us. */
+void orders_look(struct super *s);
 
 /* adopt.c: flows. */
 void adopt_begin(struct super *s);

@@ -22,11 +22,13 @@ enum { AGAIN = 30000 }; /* milliseconds before another try */
 
 void watch_init(struct watch *w, const struct store *store)
 {
-    struct buf path = {0};
-    buf_adds(&path, store->path);
-    buf_adds(&path, "/" QUEUE_UNPROCESSED);
-    *w = (struct watch){.path = xstrdup(buf_str(&path)), .fd = -1};
+    struct buf path = {0}, control = {0};
+    buf_addf(&path, "%s/" QUEUE_UNPROCESSED, store->path);
+    buf_addf(&control, "%s/" QUEUE_CONTROL "/", store->path);
+    *w = (struct watch){
+        .path = xstrdup(buf_str(&path)), .control = xstrdup(buf_str(&control)), .fd = -1};
     buf_free(&path);
+    buf_free(&control);
 }
 
 static void stop(struct watch *w)
@@ -40,6 +42,7 @@ void watch_free(struct watch *w)
 {
     stop(w);
     free(w->path);
+    free(w->control);
 }
 
 /* The library's descriptor: the only one of its kind that we have. */
@@ -70,6 +73,8 @@ static bool start(struct watch *w)
         saved = errno;
     if (!saved && !inotifytools_watch_file(w->path, EVENTS | IN_ONLYDIR))
         saved = inotifytools_error();
+    if (!saved && !inotifytools_watch_file(w->control, EVENTS | IN_ONLYDIR))
+        w->asked = true; /* words are then heard a second later */
     if (!saved)
         return true;
     inotifytools_cleanup();
@@ -91,9 +96,12 @@ void watch_tick(struct watch *w, struct scan *scan, long long now)
     scan->wanted = true;
 }
 
-static void take(struct scan *scan, const struct inotify_event *e, long long now)
+static void take(struct watch *w, struct scan *scan, const struct inotify_event *e, long long now)
 {
-    if (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
+    const char *folder = inotifytools_filename_from_wd(e->wd);
+    if (folder && strcmp(folder, w->control) == 0)
+        w->asked = true;
+    else if (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
         scan_look(scan, e->name, true, now);
     else if (e->mask & IN_ISDIR)
         scan_look(scan, e->name, false, now);
@@ -111,9 +119,9 @@ void watch_read(struct watch *w, struct scan *scan, long long now)
         if (e->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT))
             gone = true;
         else if (e->mask & IN_Q_OVERFLOW)
-            scan->wanted = true;
+            scan->wanted = w->asked = true;
         else if (e->len > 0 && e->name[0])
-            take(scan, e, now);
+            take(w, scan, e, now);
     }
     if (!gone)
         return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* inotify on unprocessed, through libinotifytools. It only ever hints; the scan decides. */
+/* inotify on unprocessed and on the folder with words to us, through libinotifytools. It only ever
+ * hints; the scan decides. */
 #ifndef WATCH_H
 #define WATCH_H
 
@@ -7,6 +8,8 @@
 
 struct watch {
     char *path;      /* of the folder */
+    char *control;   /* of that with words to us */
+    bool asked;      /* something happened there */
     int fd;          /* to poll; -1: nothing wakes us */
     long long again; /* when to try again to watch */
     bool warned;

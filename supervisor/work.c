@@ -133,6 +133,17 @@ void work_return(struct super *s, struct job *j)
         work_delay(s, j, WORK_AGAIN_MS, times_ms());
 }
 
+bool work_hasten(struct super *s, const char *name, long long now)
+{
+    for (struct job *j = s->delayed.first; j; j = j->next) {
+        if (strcmp(j->name, name) != 0)
+            continue;
+        j->due = s->next_retry = now;
+        return true;
+    }
+    return false;
+}
+
 /* What lies in underprocess under the job's name must be a file, and is what the run is about. */
 static bool look_again(struct super *s, struct job *j)
 {

@@ -212,3 +212,216 @@ END
     stop TERM 0
     [ -e "$IN/a" ]
 }
+
+# ---- asking and telling ----
+
+status_says() { # WORDS STATUS
+    local said=0
+    tl-supervisor --status "$Q" >"$BATS_TEST_TMPDIR/status" || said=$?
+    [[ $said -eq $2 ]] && grep -qE "$1" "$BATS_TEST_TMPDIR/status"
+}
+
+@test "house: --status: running, holding, paused, not running, each with its exit status" {
+    drop a
+    supervise
+    wait_until 20 processed a
+    wait_until 20 status_says '^state +running$' 0
+    grep -qx "supervisor  pid $SUP, up .*, workers: 2" "$BATS_TEST_TMPDIR/status"
+    grep -q "^queue       $Q$" "$BATS_TEST_TMPDIR/status"
+    grep -q "^flow        $FLOW$" "$BATS_TEST_TMPDIR/status"
+    wait_until 20 status_says '^processed   1, 1 since the start$' 0
+    tl-supervisor --pause "$Q"
+    status_says '^state +paused$' 77
+    tl-supervisor --resume "$Q"
+    stop TERM 0
+    status_says '^state +not running$' 69
+    grep -qx 'processed   1' "$BATS_TEST_TMPDIR/status"
+    supervise --min-free 1000T
+    wait_until 20 status_says '^state +holding: .*bytes of the disk are free' 75
+    stop TERM 0
+}
+
+@test "house: --status shows the newest failures, whatever bytes are in their names" {
+    flow small.flow <<<$'set max-line 8\nstart -> end : tl-upper'
+    drop $'bad\n\x1b[31m' 'this line is too long'
+    drop good short
+    run once
+    assert_failure 65
+    run tl-supervisor --status "$Q"
+    assert_failure 69
+    assert_line 'failed      1'
+    assert_line --partial 'bad\n\x1b[31m: '
+    assert_line --partial 'longer than max-line'
+}
+
+@test "house: --status of a supervisor that was killed, and of what is no queue" {
+    supervise
+    kill -KILL "$SUP"
+    wait "$SUP" || true
+    wait_until 20 status_says '^state +not running$' 69
+    mkdir "$BATS_TEST_TMPDIR/empty"
+    run --separate-stderr tl-supervisor --status "$BATS_TEST_TMPDIR/empty"
+    assert_failure 66
+    assert_one_line
+    run --separate-stderr tl-supervisor --status "$BATS_TEST_TMPDIR/none"
+    assert_failure 66
+    assert_one_line
+}
+
+@test "house: --status needs no reader of metrics and leaves the supervisor alone" {
+    supervise
+    local i
+    for i in {1..20}; do
+        drop "f$i"
+        tl-supervisor --status "$Q" >"$BATS_TEST_TMPDIR/status" || fail "$(cat "$BATS_TEST_TMPDIR/status")"
+    done
+    wait_until 20 has_files processed 20
+    stop TERM 0
+    ! logged warning
+}
+
+@test "house: --pause takes effect before it returns, outlives a restart, and ends with --resume" {
+    gated_flow
+    supervise
+    drop a
+    wait_until 20 seen_are 1
+    tl-supervisor --pause "$Q"
+    drop b
+    touch "$GATE"
+    wait_until 20 processed a
+    status_says '^state +paused$' 77
+    stop TERM 0
+    assert_equal "$(names_in unprocessed)" b
+    supervise
+    status_says '^state +paused$' 77
+    assert_equal "$(names_in unprocessed)" b
+    tl-supervisor --resume "$Q"
+    wait_until 20 processed b
+    stop TERM 0
+}
+
+@test "house: a pause that was asked for while nobody runs, or by hand, counts" {
+    once
+    tl-supervisor --pause "$Q"
+    drop a
+    run once
+    assert_failure 75
+    logged "is paused; see tl-supervisor --resume"
+    [ -e "$IN/a" ]
+    tl-supervisor --resume "$Q"
+    tl-supervisor --resume "$Q"
+    once
+    processed a
+    supervise
+    touch "$Q/.tagline/control/pause"
+    wait_until 20 logged "pause: "
+    rm "$Q/.tagline/control/pause"
+    wait_until 20 logged "resume: "
+    stop TERM 0
+}
+
+@test "house: paused files that wait to be tried again wait on" {
+    flow fails.flow <<<'start -> end | sh -c "cat >/dev/null; exit 75"'
+    drop a
+    supervise --retries 1000000
+    wait_until 20 logged "retried: a"
+    tl-supervisor --pause "$Q"
+    local before
+    before=$(count_logged "retried: a")
+    drop b
+    tl-supervisor --pause "$Q"
+    (($(count_logged "retried: a") <= before + 1))
+    [ -e "$IN/b" ]
+    tl-supervisor --resume "$Q"
+    wait_until 20 logged "retried: b"
+    stop TERM 0
+}
+
+@test "house: --retry brings back a file that failed, with its count at nothing" {
+    flow fails.flow <<END
+start -> end | sh -c 'cat; [ -e "$GATE" ]'
+END
+    drop a
+    run once
+    assert_failure 65
+    [ -e "$Q/failed/a" ]
+    touch "$GATE"
+    run --separate-stderr tl-supervisor --retry "$Q" a
+    assert_success
+    assert_equal "$stderr" "tl-supervisor: a: is in unprocessed again; no supervisor runs"
+    once
+    processed a
+    has_files failed 0
+    run --separate-stderr tl-supervisor --retry "$Q" a
+    assert_failure 66
+    assert_one_line
+}
+
+@test "house: --retry while a supervisor runs; a name that waits already is not overwritten" {
+    flow fails.flow <<END
+start -> end | sh -c 'cat; [ -e "$GATE" ]'
+END
+    drop a one
+    supervise
+    wait_until 20 test -e "$Q/failed/a.reason"
+    tl-supervisor --pause "$Q"
+    drop a two
+    run --separate-stderr tl-supervisor --retry "$Q" a
+    assert_failure 73
+    assert_one_line
+    assert_file_is "$Q/failed/a" one
+    rm "$IN/a"
+    tl-supervisor --retry "$Q" a
+    touch "$GATE"
+    tl-supervisor --resume "$Q"
+    wait_until 20 processed a
+    wait_until 20 has_files failed 0
+    stop TERM 0
+}
+
+@test "house: --retry runs a file now that backs off" {
+    flow fails.flow <<END
+start -> end | sh -c 'cat; [ -e "$GATE" ] || exit 75'
+END
+    drop -a-
+    supervise --backoff 1h..2h
+    wait_until 20 logged "retried: -a-"
+    wait_until 20 status_says '^in work     1, to be tried again: 1$' 0
+    touch "$GATE"
+    tl-supervisor --retry "$Q" -a-
+    wait_until 20 processed -a-
+    logged "retry: -a-: now, as it was asked"
+    stop TERM 0
+    assert_equal "$(find "$Q/.tagline/control" -type f)" ""
+}
+
+@test "house: --retry of a file that backs off when nobody runs says so" {
+    flow fails.flow <<<'start -> end | sh -c "cat; exit 75"'
+    drop a
+    supervise --backoff 1h..2h
+    wait_until 20 logged "retried: a"
+    kill -KILL "$SUP"
+    wait "$SUP" || true
+    wait_until 20 status_says '^state +not running$' 69
+    run --separate-stderr tl-supervisor --retry "$Q" a
+    assert_failure 69
+    assert_one_line
+}
+
+@test "house: wrong words to a supervisor are one line and 64" {
+    once
+    local words
+    while read -r -a words; do
+        run --separate-stderr tl-supervisor "${words[@]}"
+        assert_failure 64
+        assert_one_line
+    done <<END
+--status
+--pause $Q more
+--retry $Q
+--retry $Q a/b
+--retry $Q .
+--retry $Q .hidden
+--status --pause $Q
+END
+}
