@@ -39,7 +39,7 @@ void core_forget(struct core *c, struct job *job)
     }
     c->last_job = last;
     for (size_t i = 0; i < (c->graph->noutlets ? c->graph->noutlets : 1); i++)
-        batch_put_all(c, job->streams[i].first);
+        stream_took(c, &job->streams[i], job->streams[i].bytes);
     free(job->nodes);
     free(job->sinks);
     free(job->streams);

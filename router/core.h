@@ -47,6 +47,7 @@ struct tally {
 struct stream {
     struct batch *first, *last;
     size_t taken; /* bytes of first that are written already */
+    size_t bytes; /* that are not */
 };
 
 struct hop {
@@ -190,6 +191,7 @@ struct core {
     bool waits;                    /* ... and so does input behind it */
     struct buf replies;            /* control lines to print before anything else */
     size_t inflight;               /* bytes */
+    size_t held;                   /* ... of them in streams */
     struct batch *pool;            /* with bytes of their own */
     struct batch *bare;            /* without */
     size_t pool_bytes;
@@ -231,7 +233,15 @@ bool core_command_full(const struct core *c, size_t node);
 void core_command_deaf(struct core *c, size_t node);
 void core_command_ended(struct core *c, size_t node);
 
+/* ---- stream.c: to files ---- */
+int stream_iov(const struct stream *s, struct iovec *iov, int max);
+void stream_took(struct core *c, struct stream *s, size_t n);
+/* Is it worth a system call now? Not for files that get a line now and then. */
+bool stream_due(const struct core *c, const struct job *job, const struct stream *s);
+
 /* ---- shared by the files of the core ---- */
+void stream_put(struct core *c, struct stream *s, struct batch *chain);
+size_t stream_slack(const struct core *c); /* bytes held that do not hold up input */
 struct batch *batch_get(struct core *c);
 /* One whose lines a lane will get as they are: in shared memory if that can be. */
 struct batch *batch_for(struct core *c, size_t lane);

@@ -54,6 +54,7 @@ static void open_input(struct engine *e, struct task *t)
         int why = errno;
         close_fd(&t->input);
         errno = why;
+        t->missing = true;
         if (t == e->tasks)
             fail_open(e, t);
         return;
@@ -104,20 +105,25 @@ static void read_input(struct engine *e, struct task *t)
     }
 }
 
-/* Read what there is while the core wants it; true if there is more at once. */
-bool feed_pump(struct engine *e)
+bool feed_more(const struct engine *e)
 {
-    struct task *t = reading(e);
+    const struct task *t = reading(e);
     if (!t || !core_wants_input(e->core) || core_failure(e->core))
         return false;
     if (!t->opened)
+        return !t->missing || t == e->tasks;
+    return !t->live || unpack_holds(t->unpack);
+}
+
+void feed_pump(struct engine *e)
+{
+    struct task *t = reading(e);
+    if (!t || !core_wants_input(e->core) || core_failure(e->core))
+        return;
+    if (!t->opened)
         open_input(e, t);
-    if (!t->opened || core_failure(e->core))
-        return false;
-    if (!pauses(t))
+    if (t->opened && !core_failure(e->core) && !pauses(t))
         read_input(e, t);
-    bool waits = t == reading(e) && t->live && !unpack_holds(t->unpack);
-    return !core_failure(e->core) && reading(e) && !waits && core_wants_input(e->core);
 }
 
 /* Watch a live input only while it is wanted. */

@@ -42,7 +42,8 @@ size_t core_most_inflight(const struct flow *f)
 
 bool core_wants_input(const struct core *c)
 {
-    return !c->barrier && c->inflight < core_most_inflight(c->flow) && !c->failure.status;
+    return !c->barrier && c->inflight < core_most_inflight(c->flow) + stream_slack(c) &&
+           !c->failure.status;
 }
 
 /* Close the epoch that the open lines make up. */

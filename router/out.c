@@ -94,33 +94,6 @@ static bool open_file(struct out *o, size_t i, struct buf *why)
     return o->fds[i] >= 0;
 }
 
-/* Gather the chain of a stream. */
-static int gather(const struct stream *s, struct iovec *iov, size_t *total)
-{
-    int n = 0;
-    size_t skip = s->taken;
-    *total = 0;
-    for (struct batch *b = s->first; b && n < MOST_IOV; b = b->next) {
-        iov[n++] = (struct iovec){b->bytes.data + skip, b->bytes.len - skip};
-        *total += b->bytes.len - skip;
-        skip = 0;
-    }
-    return n;
-}
-
-static void took(struct core *c, struct stream *s, size_t n)
-{
-    s->taken += n;
-    while (s->first && s->taken >= s->first->bytes.len) {
-        struct batch *b = s->first;
-        s->taken -= b->bytes.len;
-        s->first = b->next;
-        if (!s->first)
-            s->last = NULL;
-        batch_put(c, b);
-    }
-}
-
 static bool ready(int fd)
 {
     return poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 0) == 1;
@@ -130,8 +103,7 @@ static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool ca
 {
     while (s->first) {
         struct iovec iov[MOST_IOV];
-        size_t total;
-        int n = gather(s, iov, &total);
+        int n = stream_iov(s, iov, MOST_IOV);
         if (careful) {
             if (!ready(fd))
                 return WROTE_BLOCKED;
@@ -140,7 +112,7 @@ static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool ca
         }
         ssize_t wrote = writev(fd, iov, n);
         if (wrote >= 0)
-            took(c, s, (size_t)wrote);
+            stream_took(c, s, (size_t)wrote);
         else if (errno == EAGAIN)
             return WROTE_BLOCKED;
         else if (errno != EINTR)
@@ -158,7 +130,7 @@ enum wrote out_write(struct out *o, struct core *c, struct job *job, struct buf 
         return w;
     }
     for (size_t i = 0; i < o->n; i++) {
-        if (!job->streams[i].first)
+        if (!stream_due(c, job, &job->streams[i]))
             continue;
         if (!open_file(o, i, why))
             return WROTE_FAILED;

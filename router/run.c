@@ -266,7 +266,7 @@ void engine_stop(struct engine *e, int grace_ms)
     share_end(e);
     for (struct task *t = e->tasks; t; t = t->next) {
         t->job = NULL;
-        t->opened = t->ended = false;
+        t->opened = t->ended = t->missing = false;
         if (t->input == e->watched_input && t->input >= 0) {
             engine_unwatch(e, t->input);
             e->watched_input = -1;
@@ -399,12 +399,13 @@ enum turn engine_turn(struct engine *e)
 {
     struct epoll_event events[MOST_EVENTS];
     enum turn result = e->request_ready ? TURN_REQUEST : TURN_MORE;
-    bool more = feed_pump(e) || e->request_ready;
+    feed_pump(e);
     nodes_pump(e);
     pump_outputs(e);
     if (core_failure(e->core))
         return TURN_FAILED;
-    more = more || is_done(e); /* the caller will take it */
+    /* What is done the caller will take; what was written may have made room for input. */
+    bool more = e->request_ready || is_done(e) || feed_more(e);
     feed_watch(e);
     int timeout = more ? 0 : nodes_have_deadlines(e) ? TICK_MS : -1;
     int n = epoll_wait(e->epoll, events, MOST_EVENTS, timeout);

@@ -20,6 +20,7 @@ struct task {
     struct unpack *unpack; /* reads it; NULL when it is not open */
     bool live;             /* a pipe or terminal: cut when it pauses */
     bool opened, ended;
+    bool missing; /* could not be opened, which is told in its turn */
     bool trace;
     struct job *job; /* NULL until begun */
     struct out out;
@@ -128,7 +129,8 @@ void nodes_pump(struct engine *e);
 void nodes_check_deadlines(struct engine *e);
 bool nodes_have_deadlines(const struct engine *e);
 void nodes_renew_cpu(struct engine *e); /* a file is done: limits of CPU time begin anew */
-bool feed_pump(struct engine *e);       /* true: there is more to read at once */
+void feed_pump(struct engine *e);       /* read what there is while the core wants it */
+bool feed_more(const struct engine *e); /* could more be read at once? */
 void feed_watch(struct engine *e);      /* watch a live input only while it is wanted */
 
 #endif

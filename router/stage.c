@@ -108,18 +108,9 @@ static void let_out(struct core *c, struct epoch *e, size_t stage)
 {
     size_t outlet = stage - 1 - c->graph->ncomponents;
     size_t dest = c->flow->nnodes + outlet;
-    struct stream *to = &e->job->streams[outlet];
     struct batch *b = batch_merge(c, e, dest, e->in[dest]);
     e->in[dest] = NULL;
-    if (!b)
-        return;
-    if (to->last)
-        to->last->next = b;
-    else
-        to->first = b;
-    while (b->next)
-        b = b->next;
-    to->last = b;
+    stream_put(c, &e->job->streams[outlet], b);
 }
 
 /* A node outside cycles gets an epoch; false if that takes no work. */
@@ -263,14 +254,9 @@ static void check_accounts(struct core *c, struct job *job)
                   "accounts: %" PRIu64 " lines emitted, %" PRIu64 " arrived", emitted, arrived);
 }
 
-static void print_reply(struct epoch *e)
+static void print_reply(struct core *c, struct epoch *e)
 {
-    struct stream *to = &e->job->streams[0];
-    if (to->last)
-        to->last->next = e->reply;
-    else
-        to->first = e->reply;
-    to->last = e->reply;
+    stream_put(c, &e->job->streams[0], e->reply);
     e->reply = NULL;
 }
 
@@ -284,7 +270,7 @@ void epochs_retire(struct core *c)
         if (!c->first)
             c->last = NULL;
         if (replied)
-            print_reply(e);
+            print_reply(c, e);
         if (e->last) {
             check_accounts(c, e->job);
             e->job->done = true;

@@ -652,6 +652,43 @@ END
     assert_output 'tl-router: TAGLINE_SHARE: "1" is neither 0 nor a size of 16K or more'
 }
 
+@test "router: goes on when all that is in flight is answered at once" {
+    flow copy.flow <<<$'set epoch 8M\nstart -> end : tl-copy end'
+    seq 5000000 >in
+    mkdir out
+    timeout 60 tl-router -o out copy.flow in &
+    local guard=$! router filter state
+    wait_until 10 pgrep -P "$guard"
+    router=$(pgrep -P "$guard")
+    for _ in 1 2 3; do
+        kill -STOP "$router" || break
+        filter=$(pgrep -P "$router") || true
+        # It has worked off what it has when it waits in a read; or it has ended.
+        for _ in {1..500}; do
+            state=$(cat "/proc/${filter:-0}/wchan" 2>/dev/null) || break
+            [[ $state != *pipe_read ]] || break
+        done
+        kill -CONT "$router"
+    done
+    wait "$guard"
+    cmp in out/in
+}
+
+@test "router: many sinks get their lines in blocks, however few come at a time" {
+    gawk 'BEGIN {
+        for (i = 0; i < 200; i++) tags = tags " t" i
+        print "start ->" tags " : gawk \047BEGIN { FS = OFS = \"\\t\" } /^!/ { print; fflush(); next } { $1 = \"t\" $2 % 200; print }\047"
+        for (i = 0; i < 200; i++) print "t" i " => t" i
+    }' >wide.flow
+    seq 100000 >in
+    mkdir out
+    strace -f -o calls -e trace=writev tl-router -o out wide.flow in
+    [ "$(cat out/t* | wc -l)" -eq 100000 ]
+    diff out/t7 <(seq 7 200 100000)
+    # 100,000 lines in some 700,000 bytes: no more than a few calls a file.
+    [ "$(grep -c writev calls)" -lt 1000 ]
+}
+
 @test "router: a pipeline of filters inside a node is one, which does not tell" {
     flow inside.flow <<'END'
 start -> end odd : tl-match odd=[13579]$
