@@ -85,6 +85,23 @@ const struct failure *core_failure(const struct core *c)
     return c->failure.status ? &c->failure : NULL;
 }
 
+/* Which lines of the input a node was at work on: those of the epoch that it has not answered, or
+ * for a whole-file command all that were read. */
+static bool lines_in_work(struct core *c, size_t node, const struct job *job)
+{
+    const struct node *def = flow_node(c->flow, node);
+    const struct run *run = c->nodes[node].first;
+    struct failure *f = &c->failure;
+    if (def->kind == NODE_COMMAND && !def->stateless && job) {
+        f->last_line = job->input.lines + (c->reading == job ? c->input.lines : 0);
+        f->first_line = f->last_line > 0;
+    } else if (run && run->epoch && run->epoch->lines) {
+        f->first_line = run->epoch->first_line;
+        f->last_line = run->epoch->first_line + run->epoch->lines - 1;
+    }
+    return f->first_line;
+}
+
 void core_fail(struct core *c, int status, size_t node, struct job *job, const char *format, ...)
 {
     char text[512];
@@ -104,15 +121,12 @@ void core_fail(struct core *c, int status, size_t node, struct job *job, const c
     buf_adds(&c->failure.text, text);
     if (node == NOWHERE)
         return;
-    const struct run *run = c->nodes[node].first;
     if (job)
         job->nodes[c->failure.node].errors++;
-    if (!run || !run->epoch || !run->epoch->lines)
+    if (!lines_in_work(c, node, job))
         return;
-    c->failure.first_line = run->epoch->first_line;
-    c->failure.last_line = run->epoch->first_line + run->epoch->lines - 1;
-    if (run->epoch->lines == 1)
-        c->failure.line = run->epoch->first_line;
+    if (c->failure.first_line == c->failure.last_line)
+        c->failure.line = c->failure.first_line;
     else
         buf_addf(&c->failure.text, " (input lines %" PRIu64 " to %" PRIu64 ")",
                  c->failure.first_line, c->failure.last_line);

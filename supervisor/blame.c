@@ -3,6 +3,7 @@
 #include "blame.h"
 #include "buf.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,17 +49,18 @@ static void suspect(struct blame *b, const char *name, uint64_t inode, unsigned 
     dict_add(&b->files, &new->link, new->name);
 }
 
-bool blame_file(struct blame *b, const char *name, uint64_t inode, unsigned era)
+enum blamed blame_file(struct blame *b, const char *name, uint64_t inode, unsigned era)
 {
     struct suspect *old = (struct suspect *)dict_find(&b->files, name);
-    bool again = old && old->inode == inode && b->good > old->era;
-    if (old && !again && old->inode == inode)
-        return false;
+    bool again = old && old->inode == inode;
+    if (again && b->good <= old->era)
+        return old->era == era ? BLAMED_FLOW : BLAMED_FLOW_AGAIN;
     if (old) {
         dict_remove(&b->files, &old->link);
         free(old);
     }
-    if (!again)
-        suspect(b, name, inode, era);
-    return again;
+    if (again)
+        return BLAMED_FILE;
+    suspect(b, name, inode, era);
+    return BLAMED_FLOW;
 }

@@ -11,8 +11,6 @@
 
 #include "dict.h"
 
-#include <stdbool.h>
-
 struct blame {
     struct dict files;
     unsigned era;
@@ -27,7 +25,13 @@ void blame_next_era(struct blame *b);
 /* A run that began in that era ended well. */
 void blame_good(struct blame *b, unsigned era);
 
-/* A run of the file that began in that era says that the flow cannot run: is it the file? */
-bool blame_file(struct blame *b, const char *name, uint64_t inode, unsigned era);
+enum blamed {
+    BLAMED_FLOW,       /* the flow, as far as can be known */
+    BLAMED_FLOW_AGAIN, /* the flow; for this file it is not the first time */
+    BLAMED_FILE,
+};
+
+/* A run of the file that began in that era says that the flow cannot run: who is it? */
+enum blamed blame_file(struct blame *b, const char *name, uint64_t inode, unsigned era);
 
 #endif

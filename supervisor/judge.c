@@ -85,12 +85,18 @@ static void judge_data(struct super *s, struct job *j)
 
 static void judge_operator(struct super *s, struct job *j)
 {
+    enum blamed blamed = blame_file(&s->blame, j->name, j->input.inode, j->era);
     report_error(s, j);
-    if (blame_file(&s->blame, j->name, j->input.inode, j->era)) {
+    if (blamed == BLAMED_FILE) {
         fail(s, j);
         return;
     }
-    super_hold(s, HOLD_FLOW, "%s (status %d)", j->fault.error, j->fault.status);
+    super_hold(s, HOLD_FLOW, "%s: %s (status %d)", *j->fault.node ? j->fault.node : s->opt.flow,
+               j->fault.error, j->fault.status);
+    if (s->opt.once && blamed == BLAMED_FLOW_AGAIN) {
+        s->status = j->fault.status;
+        super_drain(s);
+    }
     work_uncharge(s, j);
     work_drop(s, j);
     work_return(s, j);

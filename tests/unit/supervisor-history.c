@@ -78,18 +78,18 @@ static void any_text_is_parsed(void **state)
     buf_free(&b);
 }
 
-/* The first time it is believed that the flow is at fault, and the second if nothing went well. */
+/* The first time it is believed that the flow is at fault, and again if nothing went well. */
 static void blamed_if_others_went_well(void **state)
 {
     (void)state;
     struct blame b = {0};
-    assert_false(blame_file(&b, "bad", 1, b.era));
+    assert_int_equal(blame_file(&b, "bad", 1, b.era), BLAMED_FLOW);
     blame_good(&b, 0); /* began before the hold: says nothing */
     blame_next_era(&b);
-    assert_false(blame_file(&b, "bad", 1, b.era));
+    assert_int_equal(blame_file(&b, "bad", 1, b.era), BLAMED_FLOW_AGAIN);
     blame_good(&b, b.era);
-    assert_true(blame_file(&b, "bad", 1, b.era));
-    assert_false(blame_file(&b, "bad", 1, b.era)); /* forgotten: it went to failed */
+    assert_int_equal(blame_file(&b, "bad", 1, b.era), BLAMED_FILE);
+    assert_int_equal(blame_file(&b, "bad", 1, b.era), BLAMED_FLOW); /* put back from failed */
     blame_free(&b);
 }
 
@@ -97,14 +97,14 @@ static void another_file_of_that_name_is_not_blamed(void **state)
 {
     (void)state;
     struct blame b = {0};
-    assert_false(blame_file(&b, "x", 1, b.era));
+    assert_int_equal(blame_file(&b, "x", 1, b.era), BLAMED_FLOW);
     blame_next_era(&b);
     blame_good(&b, b.era);
-    assert_false(blame_file(&b, "x", 2, b.era));
-    assert_false(blame_file(&b, "y", 1, b.era));
+    assert_int_equal(blame_file(&b, "x", 2, b.era), BLAMED_FLOW);
+    assert_int_equal(blame_file(&b, "y", 1, b.era), BLAMED_FLOW);
     blame_next_era(&b);
     blame_good(&b, b.era);
-    assert_true(blame_file(&b, "x", 2, b.era));
+    assert_int_equal(blame_file(&b, "x", 2, b.era), BLAMED_FILE);
     blame_free(&b);
 }
 
@@ -115,7 +115,7 @@ static void suspects_are_bounded(void **state)
     char name[16];
     for (int i = 0; i < 5000; i++) {
         snprintf(name, sizeof name, "%d", i);
-        assert_false(blame_file(&b, name, 1, 0));
+        assert_int_equal(blame_file(&b, name, 1, 0), BLAMED_FLOW);
         assert_in_range(b.files.count, 1, 1000);
     }
     blame_free(&b);
