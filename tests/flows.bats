@@ -112,3 +112,29 @@ EOF
     run -0 cmp "$OUT/expected" "$OUT/in"
     run -0 cmp "$OUT/expected.failed" "$OUT/in.failed"
 }
+
+@test "orders: lines that are no good leave with their reason, and fail nothing" {
+    printf '%s\n' '2026-11-24;ann;12.50' 'yesterday;bob;3' '' '2026-11-24;cy;lots' '2026-11-24;;3' \
+        $'bad\t!x;y' $'2026-11-23;\xff;7' '!end 1' >"$IN"
+    printf 'x\000;a;1' >>"$IN" # NUL, and no newline at the end
+    run -0 tl-router -o "$OUT" "$FLOWS/orders.flow" "$IN"
+    printf '%s\n' 'ann owes 12.50 since 2026-11-24' $'\xff owes 7 since 2026-11-23' | cmp - "$OUT/in"
+    printf '%s\t%s\n' 'no date' 'yesterday;bob;3' 'not three fields' '' 'no amount' '2026-11-24;cy;lots' \
+        'no customer' '2026-11-24;;3' 'not three fields' $'bad\t!x;y' 'not three fields' '!end 1' >"$OUT/expected"
+    printf 'no date\tx\000;a;1\n' >>"$OUT/expected"
+    run -0 cmp "$OUT/expected" "$OUT/in.bad"
+}
+
+@test "orders: many epochs are as one, and what was bad comes back out whole" {
+    seq 1 30000 | awk '{ print ($1 % 7 ? "2026-11-24" : "today") ";c" $1 ";" ($1 % 5 ? $1 : "some") }' >"$IN"
+    awk -F';' '$1 != "today" && $3 != "some" { print $2 " owes " $3 " since " $1 }' "$IN" >"$OUT/expected"
+    awk -F';' '$1 == "today" { print "no date\t" $0; next } $3 == "some" { print "no amount\t" $0 }' "$IN" >"$OUT/expected.bad"
+    tl-router -o "$OUT" "$FLOWS/orders.flow" "$IN"
+    run -0 cmp "$OUT/expected" "$OUT/in"
+    run -0 cmp "$OUT/expected.bad" "$OUT/in.bad"
+    cut -f 2- "$OUT/in.bad" | sed 's/today/2026-11-24/; s/some/0/' >"$BATS_TEST_TMPDIR/mended"
+    tl-router -o "$OUT" "$FLOWS/orders.flow" "$BATS_TEST_TMPDIR/mended"
+    run -0 stat -c %s "$OUT/mended.bad"
+    assert_output 0
+    assert_equal "$(cat "$OUT/in" "$OUT/mended" | wc -l)" 30000
+}
