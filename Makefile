@@ -1,4 +1,4 @@
-# tagline: make, make demo, make check. See README.md.
+# tagline: make, make demo, make check, make crash. See README.md.
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
@@ -64,6 +64,12 @@ units: $(UNITS)
 lint:
 	scripts/lint
 
+# Hours of kills, errors and power cuts in half an hour; some of it needs root. See scripts/crash.
+crash:
+	scripts/setup --test
+	$(MAKE) all
+	scripts/crash
+
 bench:
 	scripts/setup --bench
 	$(MAKE) all
@@ -104,6 +110,6 @@ uninstall:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check units lint bench install uninstall clean
+.PHONY: all demo check units lint crash bench install uninstall clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -45,9 +45,12 @@ void proc_renew_cpu(const struct proc *p, long seconds)
 bool proc_reap(struct proc *p)
 {
     if (p->pid && !p->ended) {
-        pid_t pid = waitpid(p->pid, &p->wait_status, WNOHANG);
+        pid_t pid;
+        do {
+            pid = waitpid(p->pid, &p->wait_status, WNOHANG);
+        } while (pid < 0 && errno == EINTR); /* nobody will tell of its end again */
         p->ended = pid == p->pid;
-        if (pid < 0 && errno != EINTR)
+        if (pid < 0)
             tl_bug("waitpid %d: %m", (int)p->pid);
     }
     return p->ended;

@@ -250,6 +250,15 @@ END
     no_processes_left
 }
 
+@test "router: a wait that is interrupted is done again" {
+    command -v strace || skip "strace is not installed"
+    flow sort.flow <<<'start -> end | sort -r'
+    run -0 timeout 20 strace -qq -o trace -e trace=wait4 -e inject=wait4:error=EINTR:when=1+2 \
+        tl-router sort.flow in
+    assert_output $'two\nthree\none'
+    grep -q INJECTED trace
+}
+
 @test "router: a filter that is killed by somebody" {
     flow up.flow <<<'start -> end : cat'
     mkfifo slow

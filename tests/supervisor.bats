@@ -565,13 +565,6 @@ nothing_left_but() {
     no_processes_left
 }
 
-@test "killed at random moments: nothing lost, doubled or torn" {
-    local seed=$RANDOM
-    echo "# seed $seed" >&3
-    run -0 env TMPDIR="$BATS_TEST_TMPDIR" "$ROOT/tests/kill.bash" 15 1 1000
-    run -0 env TMPDIR="$BATS_TEST_TMPDIR" "$ROOT/tests/kill.bash" 15 "$seed" 1000 --durability process
-}
-
 # --- the surroundings
 
 @test "a folder on another file system: one line at the start" {

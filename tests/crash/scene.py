@@ -155,17 +155,18 @@ class Place:
     def fresh(self, scene):
         """The scene before it begins, and nothing of the last one."""
         shutil.rmtree(self.queue, ignore_errors=True)
-        self.fill(scene)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path / "mark")
-        self.log.write_bytes(b"")
-
-    def fill(self, scene):
         for folder, files in ((b"unprocessed", scene.inputs), (b"output", scene.taken)):
             os.makedirs(os.path.join(self.queue, folder))
             for name, data in files.items():
                 with open(os.path.join(self.queue, folder, name), "wb") as f:
                     f.write(data)
+        self.clear(scene)
+
+    def clear(self, scene):
+        """What lies beside the queue as it is before the scene begins."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path / "mark")
+        self.log.write_bytes(b"")
         flow = scene.flow.replace("{dir}", str(self.path))
         (self.path / "flow").write_text(flow, encoding="ascii")
 
@@ -258,7 +259,9 @@ def check_end(place, expected, lax):
         wrong += [("doubled", shown(p)) for p in found if p not in want]
         wrong += [("torn", shown(p)) for p in want if p in found and found[p] != want[p]]
     for folder in (".tagline/work", ".tagline/journal"):
-        left = os.listdir(os.path.join(place.queue, os.fsencode(folder)))
+        left = []
+        with contextlib.suppress(FileNotFoundError):
+            left = os.listdir(os.path.join(place.queue, os.fsencode(folder)))
         wrong += [("stuck", f"{folder}/{shown(name)}") for name in left]
     return wrong
 

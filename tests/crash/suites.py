@@ -29,7 +29,7 @@ class Suite:
     """How trials of one kind are made and played. One object a process."""
 
     name = ""
-    lax = False
+    scenes = tuple(stage.SCENES)
 
     def __init__(self, place, expected):
         self.place = place
@@ -40,8 +40,8 @@ class Suite:
         """Why it cannot run here, or None."""
         return None if shutil.which("strace") else "strace is not installed"
 
-    def trials(self):
-        for scene in stage.SCENES:
+    def trials(self, scenes):
+        for scene in scenes:
             for durability in DURABILITIES:
                 for rest in self.points(scene, durability):
                     yield f"{self.name}:{scene}:{durability}:{rest}"
@@ -52,7 +52,7 @@ class Suite:
     def play(self, trial):
         _, name, durability, *rest = trial.split(":")
         scene, expected = stage.SCENES[name], self.expected[name]
-        self.place.fresh(scene)
+        self.prepare(scene)
         outcome = Outcome(trial, True)
         outcome.wrong += self.strike(scene, durability, rest)
         outcome.wrong += stage.check_now(self.place, scene, expected, self.is_lax(rest))
@@ -66,6 +66,9 @@ class Suite:
         if outcome.wrong:
             outcome.log = self.place.log.read_text(errors="replace")
         return outcome
+
+    def prepare(self, scene):
+        self.place.fresh(scene)
 
     def strike(self, scene, durability, rest):
         raise NotImplementedError
@@ -299,8 +302,3 @@ class ShimHalf(ShimSuite):
 
     name = "shim/half"
     what = shim.HALF
-
-
-SUITES = {s.name: s for s in (KillTree, KillAgain, KillAlone, KillRouter, KillFilter,
-                              FailSupervisor, FailAgain, FailRouter, FailFilter,
-                              ShimKill, ShimFail, ShimHalf)}
