@@ -8,7 +8,7 @@ B       ?= build
 CFLAGS  ?= -O3 -g
 WARN     = -Wall -Wextra -Wshadow -Wswitch-enum -Werror
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib $(WARN) $(CFLAGS) $(if $(SANITIZE),$(SAN))
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib $(WARN) $(CFLAGS) $(if $(SANITIZE),$(SAN)) $(if $(ENGINE),-fsanitize=fuzzer-no-link)
 LINK     = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@
 
 # A folder is a process: its sources make one program. A filter is one file of filters/.
@@ -16,6 +16,7 @@ LIB      = $B/libtagline.a
 FILTERS  = $(patsubst filters/%.c,$B/tl-%,$(wildcard filters/*.c))
 PROGRAMS = $B/tl-router $B/tl-supervisor $B/tl-dashboard
 UNITS    = $(patsubst tests/unit/%.c,$B/unit-%,$(wildcard tests/unit/*.c))
+FUZZERS  = $(patsubst tests/fuzz/%.c,$B/fuzz-%,$(filter-out %/driver.c,$(wildcard tests/fuzz/*.c)))
 INSTALL  = $(filter-out $B/tl-template,$(FILTERS)) $(PROGRAMS)
 MAN1     = $(filter-out filters/template.1,$(wildcard filters/*.1)) $(wildcard router/*.1 supervisor/*.1 dashboard/*.1)
 SERVICES = $(patsubst scripts/services/%,%,$(wildcard $(addprefix scripts/services/,*/* */log/run)))
@@ -42,12 +43,19 @@ $B/tl-supervisor: $(call objects,supervisor) $(LIB)
 $B/tl-dashboard: $(call objects,dashboard) $(LIB)
 	$(LINK) $^ -ljansson -lncursesw -lm
 
+# What the parts of any program may need.
+PARTS_LIBS = -linotifytools -ljansson -lmd -lncursesw -lpcre2-8 -lz -lzstd -llzma -lseccomp -lm
+
 # A unit test PROGRAM-WHAT.c drives the parts of that program without its main; others, the library.
 .SECONDEXPANSION:
 program = $(firstword $(subst -, ,$1))
 parts = $(filter-out $B/$1/main.o,$(call objects,$1))
 $(UNITS): $B/unit-%: $B/tests/unit/%.o $$(call parts,$$(call program,$$*)) $(LIB)
-	$(LINK) $^ -linotifytools -ljansson -lmd -lncursesw -lpcre2-8 -lz -lzstd -llzma -lseccomp -lm -lcmocka
+	$(LINK) $^ $(PARTS_LIBS) -lcmocka
+
+# A fuzz target likewise; without an engine, with a driver that feeds it the inputs of its corpus.
+$(FUZZERS): $B/fuzz-%: $B/tests/fuzz/%.o $$(if $(ENGINE),,$B/tests/fuzz/driver.o) $$(call parts,$$(call program,$$*)) $(LIB)
+	$(LINK) $(if $(ENGINE),-fsanitize=fuzzer) $^ $(PARTS_LIBS)
 
 demo:
 	scripts/setup
@@ -59,7 +67,15 @@ check:
 	$(MAKE) all units
 	scripts/check
 
-units: $(UNITS)
+units: $(UNITS) $(FUZZERS)
+
+# For TIME seconds a target (60), or only some: make fuzz TIME=600 TARGETS='card text'
+fuzz:
+	scripts/setup --test
+	$(MAKE) B=build-fuzz CC=clang SANITIZE=1 ENGINE=1 CFLAGS='-O1 -g' fuzzers
+	TIME=$(TIME) scripts/fuzz $(TARGETS)
+
+fuzzers: $(FUZZERS)
 
 lint:
 	scripts/lint
@@ -110,6 +126,6 @@ uninstall:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check units lint crash bench install uninstall clean
+.PHONY: all demo check units fuzz fuzzers lint crash bench install uninstall clean
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -13,6 +13,7 @@
 #include "text.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,13 +80,20 @@ static char *out_room(struct tl *tl, size_t n)
 
 void tl_fail(struct tl *tl, int status, const char *format, ...)
 {
-    struct buf what = {0};
+    char what[1024]; /* nobody would be left to free a buffer */
     va_list ap;
     va_start(ap, format);
-    buf_addv(&what, format, ap);
+    vsnprintf(what, sizeof what, format, ap);
     va_end(ap);
     tl_flush(tl);
-    tl_die(status, "line %llu: %s", tl->lineno, buf_str(&what));
+    tl_die(status, "line %llu: %s", tl->lineno, what);
+}
+
+/* Is a line that begins so, or its beginning, too long whatever it holds? Control lines have a
+ * limit of their own: a flow of short lines may have long fences. */
+static bool too_long(const struct tl *tl, char first, size_t len)
+{
+    return len > (first == CONTROL ? (size_t)IO_BLOCK : tl->max_line + TL_TAG_MAX + 1);
 }
 
 /* Read one more block behind what is there; false at the end of input. */
@@ -97,7 +105,7 @@ static bool fill(struct tl *tl)
         tl->scanned -= tl->next;
         tl->next = tl->mark = 0;
     }
-    if (tl->in.len > tl->max_line + TL_TAG_MAX + 1) {
+    if (tl->in.len && too_long(tl, *tl->in.data, tl->in.len)) {
         tl->lineno++;
         tl_fail(tl, EX_DATAERR, "is longer than %zu bytes", tl->max_line);
     }
@@ -174,6 +182,8 @@ static void parse(struct tl *tl, char *raw, size_t len, struct tl_line *line)
     if (taglen >= len || raw[taglen] != '\t' || !is_known(&tl->read_tag, raw, taglen)) {
         const char *tab = memchr(raw, '\t', len < TL_TAG_MAX + 1 ? len : TL_TAG_MAX + 1);
         taglen = tab ? (size_t)(tab - raw) : 0;
+        if (too_long(tl, *raw, len)) /* as if only its beginning had been read so far */
+            tl_fail(tl, EX_DATAERR, "is longer than %zu bytes", tl->max_line);
         if (!tl_is_tag(raw, taglen))
             tl_fail(tl, EX_DATAERR, "does not begin with a tag and a tab (tl-tag adds them)");
         know(&tl->read_tag, raw, taglen);

@@ -83,16 +83,20 @@ static void parse_line(struct attempts *a, char *line)
         remember(a, name, inode, &h);
 }
 
+void attempts_parse(struct attempts *a, char *text)
+{
+    for (char *nl; (nl = strchr(text, '\n')); text = nl + 1) {
+        *nl = '\0';
+        parse_line(a, text);
+    }
+}
+
 static void load(struct attempts *a)
 {
     struct buf text = {0};
     if (store_read(a->store, LOG, &text, LOG_MAX) != 0 && errno != ENOENT)
         tl_warn("%s/" LOG ": %m; attempts are counted from the beginning", a->store->path);
-    char *line = (char *)buf_str(&text);
-    for (char *nl; (nl = strchr(line, '\n')); line = nl + 1) {
-        *nl = '\0';
-        parse_line(a, line);
-    }
+    attempts_parse(a, (char *)(buf_str(&text), text.data));
     buf_free(&text);
 }
 

@@ -22,6 +22,9 @@ struct attempts {
 /* Read the log and write it anew with what is still of use. Dies if it cannot be written. */
 void attempts_open(struct attempts *a, const struct store *store);
 
+/* Take the lines of a log; the text is changed. What is no line of ours is passed over. */
+void attempts_parse(struct attempts *a, char *text);
+
 /* Runs of the file so far, 0 if none is known; and if h is not NULL, more of them. */
 long attempts_of(const struct attempts *a, const char *name, uint64_t inode, struct history *h);
 
