@@ -300,7 +300,8 @@ static void must_be_just(const struct rig *r)
     MUST(r->job->nodes[0].lines_in >= r->job->input.lines);
     for (size_t o = 0; o < r->graph->noutlets; o++)
         for (const struct batch *b = r->job->streams[o].first; b; b = b->next)
-            lines += b->lines;
+            for (size_t i = 0; i < b->bytes.len; i++)
+                lines += b->bytes.data[i] == '\n';
     for (size_t s = 0; s < r->flow->nsinks; s++)
         if (r->flow->sinks[s].file)
             lines -= r->job->sinks[s].lines;
