@@ -9,6 +9,7 @@
 #include "contract.h"
 #include "tagline.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -133,19 +134,25 @@ static void allow_system(int rules)
     allow_path(rules, "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE);
 }
 
-/* The folder of this program: the library's filters lie beside it. */
-static void allow_own_folder(int rules)
+/* The filters of the library lie beside this program. */
+static void allow_beside(int rules)
 {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0)
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash)
         return;
-    self[n] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash && slash > self) {
-        *slash = '\0';
-        allow_path(rules, self, 0);
-    }
+    slash[1] = '\0';
+    DIR *dir = opendir(path);
+    size_t room = (size_t)(path + sizeof path - (slash + 1));
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (strncmp(e->d_name, "tl-", 3) == 0 && strlen(e->d_name) < room) {
+            strcpy(slash + 1, e->d_name);
+            allow_path(rules, path, 0);
+        }
+    if (dir)
+        closedir(dir);
 }
 
 int sandbox_rules(const struct sandbox *s, const char *program, char *const *words,
@@ -156,7 +163,7 @@ int sandbox_rules(const struct sandbox *s, const char *program, char *const *wor
     const char *bad = rules < 0 ? "Landlock" : NULL;
     if (!bad) {
         allow_system(rules);
-        allow_own_folder(rules);
+        allow_beside(rules);
         if (!allow_path(rules, program, 0))
             bad = program;
     }

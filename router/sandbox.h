@@ -30,8 +30,8 @@ struct sandbox *sandbox_new(int abi);
 void sandbox_free(struct sandbox *s);
 
 /* What one command may read, as a descriptor for sandbox_enter: the system's programs and
- * libraries, program itself, the regular files that words names, and all of read (which may be
- * NULL). -1 and errno, and in culprit what could not be opened. */
+ * libraries, our filters, program itself, the regular files that words names, and all of read
+ * (which may be NULL). -1 and errno, and in culprit what could not be opened. */
 int sandbox_rules(const struct sandbox *s, const char *program, char *const *words,
                   char *const *read, struct buf *culprit);
 

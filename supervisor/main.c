@@ -11,9 +11,11 @@
 #include "super.h"
 #include "tagline.h"
 #include "times.h"
+#include "user.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void start(struct super *s)
 {
@@ -21,7 +23,7 @@ static void start(struct super *s)
     s->next_retry = -1;
     sdnotify_open(s->opt.ready_fd);
     sdnotify_status("starting");
-    store_open(&s->store, s->opt.queue, s->opt.power);
+    store_open(&s->store, s->opt.queue, s->opt.power, &s->opt.strict);
     msg_at(MSG_INFO, "start: flow %s, queue %s", s->opt.flow, s->store.path);
     waiting_init(&s->waiting, s->opt.settle, &s->opt.choice);
     scan_init(&s->scan, &s->store, &s->waiting, false);
@@ -65,6 +67,8 @@ static void stop(struct super *s)
 
 static int serve(struct super *s)
 {
+    if (access(s->opt.flow, R_OK) != 0)
+        tl_die(EX_NOINPUT, "%s: %m", s->opt.flow);
     int signals = loop_signals();
     start(s);
     int status = loop_run(s, signals);
@@ -78,6 +82,8 @@ int main(int argc, char **argv)
 {
     static struct super s;
     options_read(&s.opt, argc, argv);
+    if (s.opt.user)
+        user_become(s.opt.user);
     switch (s.opt.mode) {
     case MODE_STATUS:
         return ask_status(s.opt.queue);

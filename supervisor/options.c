@@ -37,6 +37,9 @@ static const char usage[] =
     "  --pause                    claim no files of the queue, until\n"
     "  --resume                   says that it goes on\n"
     "  --retry                    try a file again now that failed or waits for its time\n"
+    "  --user NAME                work as that user; only root can\n"
+    "  --producers WHO            who may put files there: self, group, anybody (self)\n"
+    "  --insecure                 take a queue to which others may write\n"
     "  -h, --help                 print this\n"
     "  --version                  print the version\n";
 
@@ -58,6 +61,9 @@ enum {
     OPT_PAUSE,
     OPT_RESUME,
     OPT_RETRY,
+    OPT_USER,
+    OPT_PRODUCERS,
+    OPT_INSECURE,
 };
 
 static const struct option longs[] = {
@@ -79,6 +85,9 @@ static const struct option longs[] = {
     {"retry", no_argument, NULL, OPT_RETRY},
     {"log", required_argument, NULL, OPT_LOG},
     {"ready-fd", required_argument, NULL, OPT_READY_FD},
+    {"user", required_argument, NULL, OPT_USER},
+    {"producers", required_argument, NULL, OPT_PRODUCERS},
+    {"insecure", no_argument, NULL, OPT_INSECURE},
     {0},
 };
 
@@ -115,6 +124,14 @@ static void set_ready_fd(struct options *o, const char *text)
     if (!text_number(text, 3, INT_MAX, &fd))
         tl_die(EX_USAGE, "--ready-fd: \"%s\" is not a descriptor from 3 up", text);
     o->ready_fd = (int)fd;
+}
+
+static void set_producers(struct options *o, const char *text)
+{
+    int who = strict_producers_named(text);
+    if (who < 0)
+        tl_die(EX_USAGE, "--producers: \"%s\" is none of self, group, anybody", text);
+    o->strict.producers = (enum strict_producers)who;
 }
 
 static void set_backoff(struct options *o, const char *text)
@@ -231,6 +248,15 @@ static void set_option(struct options *o, int c, char *const *argv)
     case OPT_RETRY:
         set_mode(o, MODE_RETRY);
         break;
+    case OPT_USER:
+        o->user = optarg;
+        break;
+    case OPT_PRODUCERS:
+        set_producers(o, optarg);
+        break;
+    case OPT_INSECURE:
+        o->strict.off = true;
+        break;
     default:
         refuse_option(c, argv);
     }
@@ -243,8 +269,6 @@ static void read_operands(struct options *o, int n, char *const *words)
             tl_die(EX_USAGE, "needs a flow and a queue; see tl-supervisor -h");
         o->flow = words[0];
         o->queue = words[1];
-        if (access(o->flow, R_OK) != 0)
-            tl_die(EX_NOINPUT, "%s: %m", o->flow);
         return;
     }
     if (n != (o->mode == MODE_RETRY ? 2 : 1))

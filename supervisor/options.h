@@ -4,6 +4,7 @@
 #define OPTIONS_H
 
 #include "choice.h"
+#include "strict.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,8 @@ struct options {
     struct choice choice;
     int ready_fd; /* -1: none */
     bool power, once, verbose;
+    const char *user; /* to become; NULL: who we are */
+    struct strict strict;
 };
 
 /* Read the command line, with defaults for what it does not say. Ends the program where it is wrong

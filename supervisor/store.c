@@ -26,8 +26,8 @@ static const struct {
     const char *path;
     mode_t mode;
 } folders[] = {
-    {QUEUE_UNPROCESSED, 0777}, {QUEUE_UNDERPROCESS, 0777}, {QUEUE_PROCESSED, 0777},
-    {QUEUE_OUTPUT, 0777},      {QUEUE_FAILED, 0777},       {QUEUE_STATE, 0700},
+    {QUEUE_UNPROCESSED, 0755}, {QUEUE_UNDERPROCESS, 0755}, {QUEUE_PROCESSED, 0755},
+    {QUEUE_OUTPUT, 0755},      {QUEUE_FAILED, 0755},       {QUEUE_STATE, 0700},
     {STORE_WORK, 0700},        {STORE_JOURNAL, 0700},      {STORE_FLOW, 0700},
     {QUEUE_CONTROL, 0700},
 };
@@ -50,14 +50,19 @@ int store_folders(const struct store *s)
 }
 
 /* Results and inputs travel between folders by rename, so all must be on one file system. */
-static void check_folders(const struct store *s)
+static void check_folders(const struct store *s, const struct strict *strict)
 {
     struct stat root, st;
     if (fstat(s->root, &root) != 0)
         tl_die(EX_OSERR, "%s: %m", s->path);
     for (size_t i = 0; i < FOLDERS; i++) {
-        if (fstatat(s->root, folders[i].path, &st, 0) != 0)
-            tl_die(EX_OSERR, "%s/%s: %m", s->path, folders[i].path);
+        const char *path = folders[i].path;
+        if (fstatat(s->root, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            tl_die(EX_OSERR, "%s/%s: %m", s->path, path);
+        if (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))
+            strict_folder(strict, s->path, path, &st, strcmp(path, QUEUE_UNPROCESSED) == 0);
+        if (fstatat(s->root, path, &st, 0) != 0)
+            tl_die(EX_OSERR, "%s/%s: %m", s->path, path);
         if (!S_ISDIR(st.st_mode))
             tl_die(EX_CANTCREAT, "%s/%s: is in the way and no folder", s->path, folders[i].path);
         if (st.st_dev != root.st_dev)
@@ -95,18 +100,19 @@ static void take_lock(struct store *s)
     }
 }
 
-void store_open(struct store *s, const char *path, bool power)
+void store_open(struct store *s, const char *path, bool power, const struct strict *strict)
 {
-    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+    if (mkdir(path, 0755) != 0 && errno != EEXIST)
         tl_die(EX_CANTCREAT, "%s: %m", path);
     s->path = realpath(path, NULL);
     s->power = power;
     s->root = s->path ? open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (s->root < 0)
         tl_die(EX_CANTCREAT, "%s: %m", path);
+    strict_queue(strict, s->path);
     if (store_folders(s) != 0)
         tl_die(EX_CANTCREAT, "%s: cannot make its folders: %m", path);
-    check_folders(s);
+    check_folders(s, strict);
     take_lock(s);
 }
 

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "contract.h"
+#include "strict.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,8 +38,9 @@ struct identity {
     bool regular;
 };
 
-/* Make and open the queue and take its lock. Dies with one line if it cannot. */
-void store_open(struct store *s, const char *path, bool power);
+/* Make and open the queue and take its lock. Dies with one line if it cannot, or may not because
+ * others may write there. */
+void store_open(struct store *s, const char *path, bool power, const struct strict *strict);
 
 /* Open a queue that is there, to look at it beside its supervisor: no folder is made, no lock
  * taken. Dies with one line if it is none. */

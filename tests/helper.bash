@@ -81,7 +81,7 @@ kill_marked() {
 small_disk() {
     mkdir -p "$1"
     [[ $(id -u) == 0 ]] || skip "only root can mount"
-    mount -t tmpfs -o "$2" tagline-test "$1" 2>/dev/null || skip "cannot mount here"
+    mount -t tmpfs -o "mode=755,$2" tagline-test "$1" 2>/dev/null || skip "cannot mount here"
 }
 
 small_disk_gone() {

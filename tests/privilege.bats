@@ -11,6 +11,7 @@ setup() {
 
 teardown() {
     kill_marked
+    [[ -z ${HOUSE-} ]] || rm -rf "$HOUSE"
 }
 
 # needs_sandbox: skip the test where the kernel has none.
@@ -422,4 +423,327 @@ E
     echo 'start [cpu=2s mem=1M files=9 env=A,B sandbox read=/usr,/bin] -> end : tl-upper' >s.flow
     run jq -c '.nodes[0] | [.cpu, .mem, .files, .env, .sandbox, .read]' < <(tl-router --json s.flow)
     assert_output '[2,1048576,9,["A","B"],true,["/usr","/bin"]]'
+}
+
+# ---- whom the supervisor lets write ----
+
+# once QUEUE OPTION...: what is there goes through up.flow.
+once() {
+    local queue=$1
+    shift
+    echo 'start -> end : tl-upper' >up.flow
+    run --separate-stderr timeout 60 tl-supervisor --once --settle 0 --durability process -j 1 "$@" up.flow "$queue"
+}
+
+# a_queue: with all its folders, and a file that waits.
+a_queue() {
+    once queue
+    assert_success
+    echo line >queue/unprocessed/file
+}
+
+# refuses WHAT: one line that begins with it, the status of a wrong setting, and the file still waits.
+refuses() {
+    assert_failure 78
+    assert_one_line
+    [[ $stderr == "tl-supervisor: $1"* ]] || fail "$stderr"
+    [ -f queue/unprocessed/file ]
+}
+
+takes() {
+    assert_success
+    assert_file_is queue/output/file LINE
+}
+
+# open_house: a folder that other users may enter, with the programs in it, for tests as one.
+open_house() {
+    needs_root
+    HOUSE=$(mktemp -d "${TMPDIR:-/tmp}/tagline-house.XXXXXX")
+    cp "$TL_BIN"/tl-{supervisor,router,upper} "$HOUSE"
+    chmod -R a+rX "$HOUSE"
+    setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$HOUSE/tl-router" ||
+        skip "another user cannot come here"
+    cd "$HOUSE" || return
+    PATH=$HOUSE:$PATH
+    echo 'start -> end : tl-upper' >up.flow
+}
+
+# other COMMAND...: run it as nobody, in the group given or its own.
+other() {
+    setpriv --reuid=65534 --regid="${GROUP_ID:-65534}" --clear-groups "$@"
+}
+
+@test "queue: a folder that anybody may write is refused, whichever it is" {
+    local folder
+    a_queue
+    for folder in . unprocessed underprocess processed output failed .tagline .tagline/work .tagline/journal; do
+        chmod o+w "queue/$folder"
+        once queue
+        refuses "$(realpath "queue/$folder"): may be written by anybody (mode 0"
+        chmod o-w "queue/$folder"
+    done
+    once queue
+    takes
+}
+
+@test "queue: a folder that others of its group may write is refused, whichever it is" {
+    local folder
+    needs_root
+    a_queue
+    for folder in . unprocessed processed .tagline/flow; do
+        chgrp 65534 "queue/$folder"
+        chmod g+w "queue/$folder"
+        once queue
+        refuses "$(realpath "queue/$folder"): may be written by others of its group"
+        chmod g-w "queue/$folder"
+    done
+    once queue
+    takes
+}
+
+@test "queue: a folder that belongs to another is refused, whichever it is" {
+    local folder
+    needs_root
+    a_queue
+    for folder in . unprocessed output .tagline; do
+        chown 65534 "queue/$folder"
+        once queue
+        refuses "$(realpath "queue/$folder"): belongs to another user"
+        chown 0 "queue/$folder"
+    done
+    once queue
+    takes
+}
+
+@test "queue: a folder that is a link is refused, and so is a link to nowhere" {
+    a_queue
+    mv queue/output real
+    ln -s ../real queue/output
+    once queue
+    refuses "$PWD/queue/output: is a symbolic link"
+    rm queue/output
+    ln -s nowhere queue/output
+    once queue
+    refuses "$PWD/queue/output: is a symbolic link"
+}
+
+@test "queue: folders above it count, unless they are sticky" {
+    mkdir above
+    cd above
+    a_queue
+    chmod 777 .
+    once queue
+    refuses "$PWD: may be written by anybody"
+    chmod 1777 .
+    once queue
+    takes
+    cd ..
+}
+
+@test "queue: the link that leads to it may be anybody's; what it leads to counts" {
+    a_queue
+    ln -s queue link
+    once link
+    takes
+    echo line >queue/unprocessed/file
+    chmod o+w queue/failed
+    once link
+    refuses "$PWD/queue/failed: "
+}
+
+@test "queue: an own group may write, where every user has one" {
+    needs_root # whose group has no other member
+    [[ $(getent passwd | cut -d : -f 4 | grep -cx 0) == 1 && -z $(getent group 0 | cut -d : -f 4) ]] ||
+        skip "the group of root has others in it"
+    (umask 002 && mkdir -p queue/unprocessed queue/output)
+    chgrp -R 0 queue
+    once queue
+    assert_success
+    # An access list that lets others in shows in the same bit.
+    python3 - queue/output <<'E' || skip "no access lists on this file system"
+import os, struct, sys
+entries = [(1, 7, -1), (2, 7, 65534), (4, 5, -1), (16, 7, -1), (32, 5, -1)]
+os.setxattr(sys.argv[1], "system.posix_acl_access",
+            struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *e) for e in entries))
+E
+    echo line >queue/unprocessed/file
+    once queue
+    refuses "$PWD/queue/output: may be written by others of its group"
+}
+
+@test "queue: what the supervisor makes passes, whatever the umask" {
+    umask 0
+    a_queue
+    once queue
+    takes
+}
+
+@test "queue: --insecure takes it as it is" {
+    a_queue
+    chmod -R a+w queue
+    mv queue/output real
+    ln -s ../real queue/output
+    once queue --insecure
+    takes
+}
+
+@test "producers: a group, when told; nobody else" {
+    open_house
+    a_queue
+    chgrp 65534 queue/unprocessed
+    chmod 2775 queue/unprocessed
+    once queue
+    refuses "$PWD/queue/unprocessed: may be written by others of its group"
+    [[ $stderr == *'say --producers group if that is meant'* ]]
+    GROUP_ID=65534 other sh -c 'umask 027; echo theirs >queue/unprocessed/theirs'
+    once queue --producers group
+    takes
+    assert_file_is queue/output/theirs THEIRS
+    echo line >queue/unprocessed/file
+    chmod o+w queue/unprocessed
+    once queue --producers group
+    refuses "$PWD/queue/unprocessed: may be written by anybody"
+}
+
+@test "producers: anybody, when told, and then the folder is sticky" {
+    open_house
+    a_queue
+    chmod 777 queue/unprocessed
+    once queue --producers anybody
+    refuses "$PWD/queue/unprocessed: lets anybody remove the files of others"
+    chmod 1777 queue/unprocessed
+    other sh -c 'echo theirs >queue/unprocessed/theirs'
+    run ! other rm -f queue/unprocessed/file
+    once queue --producers anybody
+    takes
+    assert_file_is queue/output/theirs THEIRS
+    chown 65534 queue/unprocessed
+    chmod 755 queue/unprocessed
+    echo line >queue/unprocessed/again
+    once queue --producers anybody
+    assert_success
+    assert_file_is queue/output/again LINE
+    chmod o+w queue/processed
+    echo line >queue/unprocessed/file
+    once queue --producers anybody
+    refuses "$PWD/queue/processed: may be written by anybody"
+    once queue --producers all
+    assert_failure 64
+    assert_one_line
+}
+
+# ---- as whom it works ----
+
+@test "user: the queue is made, the flow read and filters run as that user, for good" {
+    open_house
+    cat >who.flow <<'E'
+start -> end | sh -c 'cat >/dev/null; id -u; id -g; id -G; echo $HOME $USER; grep -E "^(CapPrm|CapEff)" /proc/self/status'
+E
+    mkdir place
+    chown 65534:65534 place
+    once place/queue --user nobody
+    assert_success
+    assert_equal "$(find place -printf '%u:%g\n' | sort -u)" nobody:nogroup
+    cp up.flow place/queue/unprocessed/file
+    chown 65534 place/queue/unprocessed/file
+    run --separate-stderr timeout 60 tl-supervisor --once --settle 0 -j 1 --user nobody who.flow place/queue
+    assert_success
+    assert_file_is place/queue/output/file "65534
+65534
+65534
+$(getent passwd nobody | cut -d : -f 6) nobody
+CapPrm:	0000000000000000
+CapEff:	0000000000000000"
+    assert_equal "$(stat -c %U place/queue/output/file)" nobody
+}
+
+@test "user: what that user may not read or write is not touched" {
+    open_house
+    chmod 755 .
+    once queue --user nobody
+    assert_failure 73
+    assert_one_line
+    [ ! -e queue ]
+    mkdir place
+    chown 65534 place
+    chmod 600 up.flow
+    run --separate-stderr tl-supervisor --once --user nobody up.flow place/queue
+    assert_failure 66
+    assert_one_line
+    [ ! -e place/queue ]
+    chmod 644 up.flow
+    # A queue of root's is not that user's.
+    once queue
+    assert_success
+    once queue --user nobody
+    assert_failure
+    assert_one_line
+}
+
+@test "user: one who is nobody, and another one's, are refused; one's own is not" {
+    once queue --user no-such-user
+    assert_failure 64
+    assert_one_line
+    once queue --user "$(id -un)"
+    assert_success
+    open_house
+    mkdir place
+    chown 65534 place
+    run --separate-stderr other tl-supervisor --once --user daemon up.flow place/queue
+    assert_failure 77
+    assert_one_line
+    run --separate-stderr other tl-supervisor --once --user nobody up.flow place/queue
+    assert_success
+}
+
+@test "user: another user than root has sandboxes, too" {
+    needs_sandbox
+    open_house
+    echo secret >secret
+    echo "start [sandbox cpu=9] -> end | sh -c 'cat >/dev/null; echo x >new; cat secret; head -c 4 \"\$0\"' up.flow" >s.flow
+    run other tl-router s.flow </dev/null
+    assert_output --partial 'cannot create new: Permission denied'
+    assert_output --partial 'secret: Permission denied'
+    assert_line star
+}
+
+# ---- all of it under a supervisor ----
+
+@test "supervisor: filters get neither its descriptors nor its environment" {
+    mkdir -p queue/unprocessed
+    echo x >queue/unprocessed/file
+    echo "start -> end | sh -c 'cat >/dev/null; ls /proc/self/fd; env | grep -c -e SECRET -e NOTIFY -e LOCK'" >f.flow
+    sed -i 's/ | sh/ [ok=0,1] | sh/; s/^start -> end \(\[.*\]\)/start \1 -> end/' f.flow
+    exec 8>kept
+    SECRET=s NOTIFY_SOCKET=$PWD/none run -0 timeout 60 tl-supervisor --once --settle 0 -j 1 f.flow queue
+    exec 8>&-
+    assert_file_is queue/output/file $'0\n1\n2\n3\n0'
+}
+
+@test "supervisor: a file that takes too much CPU time fails, and holds up no other" {
+    mkdir -p queue/unprocessed
+    echo quick >queue/unprocessed/a
+    echo loop >queue/unprocessed/b
+    echo quick >queue/unprocessed/c
+    echo "start [cpu=1] -> end | gawk '/loop/{while(1);}{print}'" >f.flow
+    run timeout 60 tl-supervisor --once --settle 0 -j 1 f.flow queue
+    assert_failure 65
+    run jq -r '.class, .status, .attempts' queue/failed/b.reason
+    assert_line --index 0 data
+    assert_line --index 1 65
+    run jq -r .error queue/failed/b.reason
+    assert_output --partial 'CPU time limit exceeded); its limits: cpu=1'
+    assert_equal "$(ls queue/output | tr '\n' ' ')" 'a c '
+}
+
+@test "supervisor: a sandbox that the kernel cannot make holds the flow and keeps the files" {
+    needs_strace
+    mkdir -p queue/unprocessed
+    echo x >queue/unprocessed/file
+    echo 'start [sandbox] -> end : tl-upper' >s.flow
+    run timeout 60 strace -f -o /dev/null -e inject=landlock_create_ruleset:error=EOPNOTSUPP \
+        tl-supervisor --once --settle 0 -j 1 s.flow queue
+    assert_failure 69
+    assert_output --partial 's.flow:1: [sandbox] cannot be had on this kernel'
+    [ -f queue/unprocessed/file ]
 }
