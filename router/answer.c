@@ -217,7 +217,7 @@ static struct batch *split_off(struct core *c, size_t lane, struct batch **chain
             part->lines++;
         }
         size_t bytes = (size_t)(at - b->bytes.data);
-        batch_add(part, b->bytes.data, bytes);
+        batch_add(c, part, b->bytes.data, bytes);
         buf_shift(&b->bytes, bytes);
         b->lines -= take;
         n -= take;

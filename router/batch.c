@@ -5,13 +5,16 @@
  */
 #include "core.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 enum {
     POOL_BYTES = 8 << 20,
     KEEP_BYTES = 1 << 20,
-    FEW = 8, /* sources that are merged head by head; more are sorted */
+    SPILL_LEAST = 1 << 20, /* a smaller batch is not worth a file */
+    FEW = 8,               /* sources that are merged head by head; more are sorted */
 };
 
 struct batch *batch_get(struct core *c)
@@ -50,29 +53,80 @@ static void leave_region(struct batch *b)
     b->bytes = (struct buf){0};
 }
 
-char *batch_room(struct batch *b, size_t n)
+/* Over the flow's memory large batches go into files. The failure of that fails the job; until it
+ * is noticed there is memory all the same. */
+static void spill(struct core *c, struct batch *b, size_t n)
 {
-    if (b->region && n > b->bytes.cap - b->bytes.len) { /* no piece is large enough */
-        struct buf own = {0};
-        buf_room(&own, b->bytes.len + n);
-        buf_add(&own, b->bytes.data, b->bytes.len);
-        leave_region(b);
-        b->bytes = own;
+    size_t cap = b->bytes.cap;
+    b->spill = spill_new(&b->bytes, n);
+    if (b->spill) {
+        c->memory -= cap;
+        return;
     }
-    return buf_room(&b->bytes, n);
+    int why = errno;
+    core_fail(c, EX_IOERR, NOWHERE, NULL, "%s: cannot spill what is over set memory %zu: %s",
+              spill_folder(), c->flow->memory, strerror(why));
+    c->failure.error = why;
 }
 
-void batch_add(struct batch *b, const void *bytes, size_t n)
+/* Out of the file again, because it cannot grow. */
+static void unspill(struct core *c, struct batch *b)
 {
-    memcpy(batch_room(b, n), bytes, n);
+    struct buf own = {0};
+    int why = errno;
+    core_fail(c, EX_IOERR, NOWHERE, NULL, "%s: what is over set memory %zu: %s", spill_folder(),
+              c->flow->memory, strerror(why));
+    c->failure.error = why;
+    buf_add(&own, b->bytes.data, b->bytes.len);
+    spill_free(b->spill, &b->bytes);
+    b->spill = NULL;
+    b->bytes = own;
+    c->memory += own.cap;
+}
+
+char *batch_room(struct core *c, struct batch *b, size_t n)
+{
+    struct buf *bytes = &b->bytes;
+    if (n <= bytes->cap - bytes->len && bytes->data)
+        return bytes->data + bytes->len;
+    if (b->region) { /* no piece is large enough */
+        struct buf own = {0};
+        buf_room(&own, bytes->len + n);
+        buf_add(&own, bytes->data, bytes->len);
+        leave_region(b);
+        *bytes = own;
+        c->memory += own.cap;
+    }
+    size_t wanted = bytes->len + n > 2 * bytes->cap ? bytes->len + n : 2 * bytes->cap;
+    if (!b->spill && wanted >= SPILL_LEAST && c->memory - bytes->cap + wanted > c->flow->memory)
+        spill(c, b, n);
+    if (b->spill && !spill_room(b->spill, bytes, n))
+        unspill(c, b);
+    if (!b->spill) {
+        size_t before = bytes->cap;
+        buf_room(bytes, n);
+        c->memory += bytes->cap - before;
+    }
+    return bytes->data + bytes->len;
+}
+
+void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n)
+{
+    char *to = batch_room(c, b, n);
+    memcpy(to, bytes, n);
     b->bytes.len += n;
 }
 
-void batch_free_all(struct batch *chain)
+void batch_free_all(struct core *c, struct batch *chain)
 {
     while (chain) {
         struct batch *next = chain->next;
-        buf_free(&chain->bytes);
+        if (chain->spill) {
+            spill_free(chain->spill, &chain->bytes);
+        } else {
+            c->memory -= chain->bytes.cap;
+            buf_free(&chain->bytes);
+        }
         free(chain->ids);
         free(chain);
         chain = next;
@@ -90,9 +144,9 @@ void batch_put(struct core *c, struct batch *b)
         c->bare = b;
         return;
     }
-    if (b->bytes.cap > KEEP_BYTES || c->pool_bytes + b->bytes.cap > POOL_BYTES) {
+    if (b->spill || b->bytes.cap > KEEP_BYTES || c->pool_bytes + b->bytes.cap > POOL_BYTES) {
         b->next = NULL;
-        batch_free_all(b);
+        batch_free_all(c, b);
         return;
     }
     b->bytes.len = 0;
@@ -215,7 +269,8 @@ static size_t open_cursors(struct batch *chain, const uint32_t *labels, struct c
 }
 
 /* Copy lines of the cursor as long as they come before the others; they stand together. */
-static void take_run(struct cursor *k, uint32_t before, const uint32_t *labels, struct batch *all)
+static void take_run(struct core *c, struct cursor *k, uint32_t before, const uint32_t *labels,
+                     struct batch *all)
 {
     const char *from = k->at;
     const char *end = k->batch->bytes.data + k->batch->bytes.len;
@@ -225,11 +280,12 @@ static void take_run(struct cursor *k, uint32_t before, const uint32_t *labels, 
         all->lines++;
         k->label = label_at(k, labels);
     }
-    batch_add(all, from, (size_t)(k->at - from));
+    batch_add(c, all, from, (size_t)(k->at - from));
 }
 
 /* Merge sorted batches. */
-static void merge_cursors(struct cursor *k, size_t n, const uint32_t *labels, struct batch *all)
+static void merge_cursors(struct core *c, struct cursor *k, size_t n, const uint32_t *labels,
+                          struct batch *all)
 {
     for (;;) {
         size_t first = 0;
@@ -244,18 +300,19 @@ static void merge_cursors(struct cursor *k, size_t n, const uint32_t *labels, st
         }
         if (k[first].label == UINT32_MAX)
             return;
-        take_run(&k[first], second, labels, all);
+        take_run(c, &k[first], second, labels, all);
     }
 }
 
 /* Sort the lines of many batches, or of batches that a cycle has mixed. */
-static void sort_lines(struct batch *chain, size_t lines, const uint32_t *labels, struct batch *all)
+static void sort_lines(struct core *c, struct batch *chain, size_t lines, const uint32_t *labels,
+                       struct batch *all)
 {
     struct line_ref *refs = xcalloc(lines, sizeof *refs);
     collect(chain, labels, refs);
     qsort(refs, lines, sizeof *refs, by_label);
     for (size_t i = 0; i < lines; i++) {
-        batch_add(all, refs[i].at, refs[i].len);
+        batch_add(c, all, refs[i].at, refs[i].len);
         batch_id(all, refs[i].id);
         all->lines++;
     }
@@ -292,11 +349,11 @@ static struct batch *merge_by_line(struct core *c, size_t dest, struct batch *ch
         bytes += b->bytes.len;
     }
     struct batch *all = dest_is_lane(c, dest) ? batch_for(c, dest) : batch_get(c);
-    batch_room(all, bytes);
+    batch_room(c, all, bytes);
     if (n)
-        merge_cursors(cursors, n, labels, all);
+        merge_cursors(c, cursors, n, labels, all);
     else
-        sort_lines(chain, lines, labels, all);
+        sort_lines(c, chain, lines, labels, all);
     all->counted = bytes;
     c->inflight += bytes;
     batch_put_all(c, chain);

@@ -68,8 +68,8 @@ void core_free(struct core *c)
         epoch_free(c, c->first);
         c->first = next;
     }
-    batch_free_all(c->pool);
-    batch_free_all(c->bare);
+    batch_free_all(c, c->pool);
+    batch_free_all(c, c->bare);
     for (size_t i = 0; i < c->flow->nlanes; i++)
         region_free(&c->nodes[i].region);
     free(c->nodes);
@@ -233,6 +233,8 @@ void core_node_wrote(struct core *c, size_t node, size_t wrote)
             size_t left = b->bytes.len - n->offset;
             if (wrote < left) {
                 n->offset += wrote;
+                if (b->spill)
+                    spill_pass(b->spill, &b->bytes, n->offset);
                 return;
             }
             wrote -= left;

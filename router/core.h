@@ -17,6 +17,7 @@
 #include "graph.h"
 #include "order.h"
 #include "region.h"
+#include "spill.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct batch {
     struct batch *next;
     struct buf bytes;      /* lines as the destination wants them: with tags or without */
     struct region *region; /* whose piece the bytes are in; NULL: they are the batch's own */
+    struct spill *spill;   /* the file that they are in; NULL: in memory */
     uint32_t lines;
     uint32_t *ids; /* if tracked: of each line its emission number, identity once answered */
     uint32_t ids_cap;
@@ -195,6 +197,7 @@ struct core {
     struct batch *pool;            /* with bytes of their own */
     struct batch *bare;            /* without */
     size_t pool_bytes;
+    size_t memory; /* bytes of all batches that are neither shared nor spilled */
     struct failure failure;
 };
 
@@ -246,9 +249,9 @@ struct batch *batch_get(struct core *c);
 /* One whose lines a lane will get as they are: in shared memory if that can be. */
 struct batch *batch_for(struct core *c, size_t lane);
 struct batch *batch_open(struct core *c, size_t dest);
-char *batch_room(struct batch *b, size_t n);
-void batch_add(struct batch *b, const void *bytes, size_t n);
-void batch_free_all(struct batch *chain);
+char *batch_room(struct core *c, struct batch *b, size_t n);
+void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n);
+void batch_free_all(struct core *c, struct batch *chain);
 void batch_put(struct core *c, struct batch *b);
 void batch_put_all(struct core *c, struct batch *chain);
 void batch_id(struct batch *b, uint32_t id);

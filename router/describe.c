@@ -206,6 +206,7 @@ void describe_json(const struct flow *f, struct buf *to)
     json_number(to, "max-line", f->max_line);
     json_number(to, "max-rounds", (uint64_t)f->max_rounds);
     json_number(to, "epoch", f->epoch);
+    json_number(to, "memory", f->memory);
     json_number(to, "unpack", f->unpack);
     json_string(to, "order", orders[f->order]);
     buf_addc(to, '}');

@@ -17,6 +17,7 @@
 enum {
     DEFAULT_TIMEOUT_MS = 5 * 60 * 1000,
     DEFAULT_ROUNDS = 1000,
+    DEFAULT_MEMORY = 256 << 20,
     DEFAULT_EPOCH = 256 << 10,
     DEFAULT_UNPACK_TIB = 1,
     EPOCH_PER_NODE = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
@@ -311,7 +312,7 @@ static void parse_set(struct flow *f, struct problems *p, const struct words *w)
     struct {
         const char *name;
         size_t *size;
-    } sizes[] = {{"max-line", &f->max_line}, {"epoch", &f->epoch}};
+    } sizes[] = {{"max-line", &f->max_line}, {"epoch", &f->epoch}, {"memory", &f->memory}};
     if (w->n != 3) {
         problem(p, f, w->line, "write set NAME VALUE");
         return;
@@ -335,8 +336,8 @@ static void parse_set(struct flow *f, struct problems *p, const struct words *w)
         if (f->order == ORDER_EPOCH && strcmp(value, "epoch") != 0)
             problem(p, f, w->line, "set order %s: write line or epoch", value);
     } else
-        problem(p, f, w->line, "set %s: there are max-line, max-rounds, epoch, order, unpack",
-                name);
+        problem(p, f, w->line,
+                "set %s: there are max-line, max-rounds, epoch, memory, order, unpack", name);
 }
 
 static void parse_line(struct flow *f, struct problems *p, const struct words *w)
@@ -426,6 +427,7 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
     *f =
         (struct flow){.path = xstrdup(path), .max_line = TL_LINE_MAX, .max_rounds = DEFAULT_ROUNDS};
     f->unpack = (size_t)DEFAULT_UNPACK_TIB << 40;
+    f->memory = DEFAULT_MEMORY;
     struct scanner s = {text, text + len, 1, f, problems};
     struct words w;
     if (memchr(text, '\0', len)) {

@@ -53,7 +53,7 @@ struct flow {
     size_t start;      /* destination of the input */
     size_t *lane_node; /* of a lane, the node */
     size_t nlanes;
-    size_t max_line, epoch;
+    size_t max_line, epoch, memory;
     size_t unpack; /* bytes that a packed input may hold; 0: it is taken as it is */
     long max_rounds;
     enum order_rule order;

@@ -125,11 +125,11 @@ static struct batch *open_batch(struct core *c, struct source *s, struct way *w)
 }
 
 /* Copy the lines that stand together. */
-static void source_flush(struct source *s)
+static void source_flush(struct core *c, struct source *s)
 {
     if (s->span_way && s->span_way->slot != NOWHERE) {
         struct batch *b = s->slots[s->span_way->slot].open;
-        batch_add(b, s->span, (size_t)(s->in.data + s->scanned - s->span));
+        batch_add(c, b, s->span, (size_t)(s->in.data + s->scanned - s->span));
     }
     s->span_way = NULL;
 }
@@ -166,7 +166,7 @@ static void emit(struct core *c, struct source *s, struct way *w, const char *li
                  const char *text, const char *end)
 {
     if (s->span_way && (s->span_way != w || !w->as_is))
-        source_flush(s);
+        source_flush(c, s);
     if (!count(c, s, w, job_of(c, s), (size_t)(end - text)))
         return;
     if (w->as_is) {
@@ -178,7 +178,7 @@ static void emit(struct core *c, struct source *s, struct way *w, const char *li
     }
     struct batch *b = s->slots[w->slot].open;
     size_t len = (size_t)(end - text);
-    char *to = batch_room(b, w->put_len + 1 + len);
+    char *to = batch_room(c, b, w->put_len + 1 + len);
     if (w->put) {
         memcpy(to, w->put, w->put_len);
         to += w->put_len;
@@ -255,7 +255,7 @@ size_t source_parse(struct core *c, struct source *s, size_t at)
         at += len + 1;
         s->scanned = at;
     }
-    source_flush(s);
+    source_flush(c, s);
     return at;
 }
 

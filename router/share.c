@@ -18,12 +18,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, LEAST_PIECES = 4, EPOCHS = 2 };
+enum { LEAST_PIECE = 16 << 10, LEAST_PIECES = 4 };
 
 /* A piece holds an epoch and the tags that come with it. */
 static size_t piece_size(const struct engine *e)
 {
-    size_t piece = EPOCHS * e->flow->epoch;
+    size_t piece = 2 * e->flow->epoch;
+    if (piece < LEAST_PIECE)
+        piece = LEAST_PIECE;
     if (piece > e->region / LEAST_PIECES)
         piece = e->region / LEAST_PIECES;
     return piece;

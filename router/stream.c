@@ -7,6 +7,7 @@
 
 enum {
     TOGETHER = 64 << 10, /* a batch that others are added to is not larger */
+    AT_ONCE = 4 << 20,   /* of a spilled batch: what is written comes into memory for it */
     HOLD = 8 << 20,      /* bytes that may wait to be written without holding up input */
 };
 
@@ -19,7 +20,7 @@ void stream_put(struct core *c, struct stream *s, struct batch *chain)
         s->bytes += b->bytes.len;
         c->held += b->bytes.len;
         if (last && last->bytes.len + b->bytes.len <= TOGETHER) {
-            batch_add(last, b->bytes.data, b->bytes.len);
+            batch_add(c, last, b->bytes.data, b->bytes.len);
             last->counted += b->bytes.len;
             c->inflight += b->bytes.len;
             batch_put(c, b);
@@ -40,6 +41,10 @@ int stream_iov(const struct stream *s, struct iovec *iov, int max)
     for (struct batch *b = s->first; b && n < max; b = b->next) {
         iov[n++] = (struct iovec){b->bytes.data + skip, b->bytes.len - skip};
         skip = 0;
+        if (b->spill && iov[n - 1].iov_len > AT_ONCE) {
+            iov[n - 1].iov_len = AT_ONCE;
+            break;
+        }
     }
     return n;
 }
@@ -57,6 +62,8 @@ void stream_took(struct core *c, struct stream *s, size_t n)
             s->last = NULL;
         batch_put(c, b);
     }
+    if (s->first && s->first->spill)
+        spill_pass(s->first->spill, &s->first->bytes, s->taken);
 }
 
 bool stream_due(const struct core *c, const struct job *job, const struct stream *s)

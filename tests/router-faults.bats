@@ -428,6 +428,127 @@ END
     no_processes_left
 }
 
+@test "router: a full disk where what is over set memory goes" {
+    small_disk "$BATS_TEST_TMPDIR/disk" size=8m
+    flow held.flow <<<$'set memory 1M\nstart -> end | cat'
+    seq 3000000 >big
+    export TMPDIR=$BATS_TEST_TMPDIR/disk
+    run --separate-stderr tl-router held.flow big
+    assert_failure 74
+    assert_one_line
+    [[ $stderr == *"$TMPDIR: "*"set memory 1048576: No space left on device"* ]] || fail "$stderr"
+    assert_output ''
+    assert_equal "$(find disk -mindepth 1)" ''
+}
+
+# sharer NAME ANSWER: a filter that shares memory with the router, and does what the Python statements
+# ANSWER say for each fence: region is the memory, n the numbers of the line, echo() prints it back
+# with more. What they leave undone, the filter does well.
+sharer() {
+    {
+        cat <<'END'
+#!/usr/bin/env python3
+import mmap, os, sys
+region = None
+def echo(more=""):
+    print(line + more, flush=True)
+for line in sys.stdin:
+    line = line.rstrip("\n")
+    if line.startswith("!hello"):
+        echo(" share")
+    elif line.startswith("!share"):
+        fd = os.open(line.split(" ")[1], os.O_RDWR)
+        region = mmap.mmap(fd, int(line.split(" ")[2]))
+        echo(" ok")
+    elif line[0] != "!":
+        print(line)
+    else:
+        n = [int(word) for word in line.split(" ")[2:]]
+END
+        sed 's/^/        /'
+    } >"$1"
+    chmod +x "$1"
+}
+
+@test "router: a filter in another language can share memory" {
+    sharer good <<'END'
+lines = region[n[0]:n[0] + n[1]]
+region[n[2]:n[2] + n[1]] = lines.upper().replace(b"START\t", b"start\t")
+echo(f" @{n[1]}" if n[1] else "")
+END
+    flow good.flow <<<'start -> end : ./good'
+    run tl-router good.flow in
+    assert_success
+    assert_output $'ONE\nTWO\nTHREE'
+}
+
+@test "router: a filter that says it left more in shared memory than there is room" {
+    sharer bad <<<'echo(f" @{n[3] + 1}")'
+    fails_at_start 70 'left no lines where it says: '
+}
+
+@test "router: a filter that left in shared memory what are no lines" {
+    sharer bad <<'END'
+region[n[2]:n[2] + 9] = b"start\thalf"[:9]
+echo(" @9")
+END
+    fails_at_start 70 'left no lines where it says: '
+}
+
+@test "router: a filter that left a control line in shared memory" {
+    sharer bad <<'END'
+region[n[2]:n[2] + 8] = b"!fence 9"
+region[n[2] + 8] = 10
+echo(" @9")
+END
+    fails_at_start 70 'left no lines where it says: '
+}
+
+@test "router: a filter that left lines with a tag of its own in shared memory" {
+    sharer bad <<'END'
+region[n[2]:n[2] + 6] = b"none\tx"
+region[n[2] + 6] = 10
+echo(" @7")
+END
+    fails_at_start 65 'not among those after the arrow'
+}
+
+@test "router: a filter that names a place in shared memory without being asked" {
+    sharer bad <<<'echo(" @x")'
+    fails_at_start 70 'left no lines where it says: '
+}
+
+@test "router: a filter that would make shared memory smaller cannot" {
+    sharer bad <<'END'
+try:
+    os.ftruncate(fd, 0)
+    echo(" @1")
+except PermissionError:
+    print("start\tsealed")
+    echo()
+END
+    flow bad.flow <<<'start -> end : ./bad'
+    run tl-router bad.flow in
+    assert_success
+    assert_line sealed
+}
+
+@test "router: a filter that writes over all shared memory at any time spoils results, not the router" {
+    sharer bad <<'END'
+if n[1]:
+    region[:] = os.urandom(1) * len(region)
+    echo(f" @{n[1]}")
+else:
+    echo()
+END
+    flow bad.flow <<<$'set epoch 1\nstart -> mad : tl-copy mad\nmad -> a b end : ./bad\na -> c : tl-upper\nb -> c : tl-upper\nc -> end : tl-copy end'
+    seq 300 >in
+    run --separate-stderr tl-router bad.flow in
+    # Whatever it left is no line, or the tag is none of the flow: status 65 or 70, never a signal.
+    [[ $status == 65 || $status == 70 ]] || fail "status $status: $stderr"
+    assert_one_line
+}
+
 @test "router: too few descriptors or processes are told, not met with a crash" {
     [[ -z ${ASAN_OPTIONS-} ]] || skip "the leak sanitizer needs descriptors"
     flow many.flow < <(

@@ -652,6 +652,24 @@ END
     assert_output 'tl-router: TAGLINE_SHARE: "1" is neither 0 nor a size of 16K or more'
 }
 
+@test "router: what is over set memory goes into a file, and comes out the same" {
+    meeting_flow base.flow 8M '' 500000
+    seq 1 3 3000000 >in
+    tl-router base.flow in >want
+    { echo 'set memory 1'; cat base.flow; } >spill.flow
+    strace -f -o calls -e trace=openat tl-router spill.flow in >got
+    cmp want got
+    grep -q 'openat(.*O_TMPFILE' calls
+    # Nothing but the setting keeps it below a limit that it meets without.
+    flow held.flow <<<$'set memory 8M\nstart -> end | cat'
+    seq 9000000 >in
+    (ulimit -d 60000 && tl-router held.flow in >got)
+    cmp in got
+    flow held.flow <<<'start -> end | cat'
+    run bash -c 'ulimit -d 60000 && tl-router held.flow in'
+    assert_failure 75
+}
+
 @test "router: goes on when all that is in flight is answered at once" {
     flow copy.flow <<<$'set epoch 8M\nstart -> end : tl-copy end'
     seq 5000000 >in
