@@ -142,6 +142,9 @@ def reap_orphans():
             time.sleep(0.002)
 
 
+CARRIED = r"\1 [\2 env=LD_PRELOAD,CRASH_SHIM] ->"
+
+
 class Place:
     """A folder for trials: the queue, the flow, what the supervisor said."""
 
@@ -168,6 +171,8 @@ class Place:
             os.unlink(self.path / "mark")
         self.log.write_bytes(b"")
         flow = scene.flow.replace("{dir}", str(self.path))
+        # Commands get a clean environment, and the library that deals blows must reach them.
+        flow = re.sub(r"^(\w+)(?: \[([^]]*)\])? ->", CARRIED, flow, flags=re.M)
         (self.path / "flow").write_text(flow, encoding="ascii")
 
     def command(self, scene, durability, bin_=BIN):
