@@ -299,12 +299,29 @@ static int choose(struct publish *p, void (*alive)(void))
     return error ? -1 : 0;
 }
 
-/* The claim itself is never synced, but the record speaks of where it put the file. */
+/* Nothing is on record yet: all run again. */
+static void give_up(struct publish *p, int error)
+{
+    for (struct job *j; (j = p->batch.first);) {
+        job_remove(&p->batch, j);
+        p->handler.again(p->handler.arg, j, error);
+    }
+    record_free(&p->record);
+    dict_clear(&p->reserved, unreserve);
+    p->phase = PUBLISH_IDLE;
+    errno = error;
+}
+
+/* The claim itself is never synced, but the record speaks of where it put the file. A record that
+ * could not be written may be there all the same, so what it speaks of must stay as it is. */
 static int write_record(struct publish *p)
 {
-    p->where = "cannot write the journal";
-    if (store_sync(p->store, STORE_WORK) != 0 || store_sync(p->store, QUEUE_UNDERPROCESS) != 0)
+    p->where = "cannot sync what was claimed";
+    if (store_sync(p->store, STORE_WORK) != 0 || store_sync(p->store, QUEUE_UNDERPROCESS) != 0) {
+        give_up(p, errno);
         return -1;
+    }
+    p->where = "cannot write the journal";
     if (journal_write(p->store, ++p->seq, &p->record) != 0)
         return -1;
     p->phase = PUBLISH_MOVING;

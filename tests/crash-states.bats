@@ -15,7 +15,7 @@ teardown() {
     kill_marked
 }
 
-@test "crash: claimed and running" {
+@test "crash in 2: a supervisor killed while it runs a file" {
     gate_flow
     supervise
     drop file
@@ -29,7 +29,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: record written, nothing moved: rolled forward, not run again" {
+@test "crash before 5: rolled forward, not run again" {
     crashed_queue
     crashed_record
     once
@@ -38,7 +38,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: record written, the result moved: rolled forward" {
+@test "crash in 5: the result is moved, the input is not" {
     crashed_queue
     crashed_record
     mv "$Q/.tagline/work/7/file" "$Q/output/file"
@@ -49,7 +49,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: all moved, the record still there, a newer file of that name claimed: that one runs" {
+@test "crash after 7: a newer file of that name is claimed: that one runs" {
     crashed_queue
     crashed_record
     mv "$Q/.tagline/work/7/file" "$Q/output/file"
@@ -61,7 +61,7 @@ teardown() {
     assert_file_is "$Q/processed/file.~2~" newer
 }
 
-@test "crash: all moved, the record still there, the same file put back and claimed: it runs again" {
+@test "crash after 7: the same file is put back and claimed: it runs again" {
     crashed_queue
     crashed_record
     mv "$Q/.tagline/work/7/file" "$Q/output/file"
@@ -72,7 +72,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: a move by link and unlink cut in two" {
+@test "crash in 5, by link: cut in two, and finished" {
     crashed_queue
     crashed_record
     ln "$Q/.tagline/work/7/file" "$Q/output/file"
@@ -83,7 +83,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: a torn record: discarded, the file runs again" {
+@test "crash in 4: a torn and an empty record: discarded, the file runs again" {
     crashed_queue
     crashed_record
     truncate -s -20 "$Q/.tagline/journal/3"
@@ -94,7 +94,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: a record of another version is set aside" {
+@test "crash upgraded: a record of another version is set aside" {
     mkdir -p "$Q/.tagline/journal"
     printf 'tagline-journal 99\nwhatever\n' >"$Q/.tagline/journal/1"
     drop file
@@ -104,7 +104,7 @@ teardown() {
     assert_file_is "$Q/output/file" HELLO
 }
 
-@test "crash: failed, record written: rolled forward with its reason" {
+@test "crash before 5: of a file that failed: rolled forward with its reason" {
     crashed_queue
     mkdir "$Q/failed"
     echo '{"name":"file"}' >"$Q/.tagline/work/7/reason"
@@ -119,7 +119,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: the name was taken by a stranger before the record was rolled forward" {
+@test "crash in 5, taken: a stranger came between" {
     crashed_queue
     crashed_record
     echo foreign >"$Q/output/file"
@@ -129,7 +129,7 @@ teardown() {
     assert_file_is "$Q/processed/file" input
 }
 
-@test "crash: a claim by link and unlink cut in two runs once" {
+@test "crash in 1, by link: cut in two, runs once" {
     mkdir -p "$Q/underprocess"
     drop file
     ln "$IN/file" "$Q/underprocess/file"
@@ -139,20 +139,7 @@ teardown() {
     nothing_left
 }
 
-@test "crash: partial results, a half-written log of attempts and flow copies are cleaned up" {
-    mkdir -p "$Q/.tagline/work/9/deep" "$Q/.tagline/flow/4"
-    echo partial >"$Q/.tagline/work/9/deep/x"
-    echo junk >"$Q/.tagline/work/junk"
-    printf '3 1 gone\n2 99999 fi' >"$Q/.tagline/attempts"
-    echo half >"$Q/.tagline/attempts.new"
-    drop file
-    once
-    assert_file_is "$Q/output/file" HELLO
-    nothing_left
-    [ ! -s "$Q/.tagline/attempts" ]
-}
-
-@test "crash: what waits to be retried keeps its count, and its end is failed" {
+@test "crash in a wait: the count is kept, and its end is failed" {
     mkdir -p "$Q/underprocess" "$Q/.tagline"
     echo text >"$Q/underprocess/file"
     echo "3 $(stat -c %i "$Q/underprocess/file") file" >"$Q/.tagline/attempts"
@@ -162,7 +149,7 @@ teardown() {
     assert_file_is "$Q/failed/file" text
 }
 
-@test "crash: a file that takes the supervisor with it each time ends in failed" {
+@test "crash in 2: a file that takes the supervisor with it each time ends in failed" {
     gate_flow
     drop killer
     for _ in 1 2 3; do
@@ -177,7 +164,7 @@ teardown() {
     assert_file_is "$Q/failed/killer" hello
 }
 
-@test "crash: a result that cannot be looked at is not taken for one that was moved" {
+@test "crash in 5, unseen: a result that cannot be looked at is not taken for one that was moved" {
     command -v strace || skip "strace is not installed"
     crashed_queue
     crashed_record
@@ -188,4 +175,137 @@ teardown() {
     assert_file_is "$Q/output/file" 'the result'
     assert_file_is "$Q/processed/file" input
     nothing_left
+}
+
+@test "crash before 1: found by the scan" {
+    mkdir -p "$Q/.tagline/work" "$Q/underprocess"
+    drop file
+    once
+    assert_file_is "$Q/output/file" HELLO
+    nothing_left
+}
+
+@test "crash put back: it runs, and its old reason goes" {
+    mkdir "$Q/failed"
+    echo '{"name":"file","class":"data"}' >"$Q/failed/file.reason"
+    drop file
+    once
+    assert_file_is "$Q/output/file" HELLO
+    has_files failed 0
+}
+
+@test "crash in 1, unsynced: the claim is lost, results of that run are not used" {
+    mkdir -p "$Q/.tagline/work/1/deep"
+    echo partial >"$Q/.tagline/work/1/file"
+    echo partial >"$Q/.tagline/work/1/deep/x"
+    echo junk >"$Q/.tagline/work/probe"
+    drop file
+    once
+    assert_file_is "$Q/output/file" HELLO
+    has_files output 1
+    nothing_left
+}
+
+@test "crash in 2: partial results are removed, and the run counts" {
+    crashed_queue
+    FLOW=$BATS_TEST_TMPDIR/temporary.flow
+    echo 'start -> end | sh -c "exit 75"' >"$FLOW"
+    run -65 once --retries 1
+    assert_equal "$(reason file .attempts)" 2
+    assert_file_is "$Q/failed/file" input
+    has_files output 0
+}
+
+@test "crash in 3, unsynced: results without bytes are not taken for results" {
+    crashed_queue
+    : >"$Q/.tagline/work/7/file"
+    once
+    assert_file_is "$Q/output/file" INPUT
+    nothing_left
+}
+
+@test "crash after 5: the record goes" {
+    crashed_queue
+    crashed_record
+    mv "$Q/.tagline/work/7/file" "$Q/output/file"
+    mv "$Q/underprocess/file" "$Q/processed/file"
+    once
+    assert_file_is "$Q/output/file" 'the result'
+    assert_file_is "$Q/processed/file" input
+    has_files output 1
+    nothing_left
+}
+
+@test "crash log written, log rewritten: half a line and half a log are ignored" {
+    mkdir -p "$Q/.tagline"
+    printf '3 1 gone\n2 99999 fi' >"$Q/.tagline/attempts"
+    echo half >"$Q/.tagline/attempts.new"
+    drop file
+    once
+    assert_file_is "$Q/output/file" HELLO
+    [ ! -s "$Q/.tagline/attempts" ]
+    [ ! -e "$Q/.tagline/attempts.new" ]
+}
+
+@test "crash flow copied: half a copy is not the flow" {
+    mkdir -p "$Q/.tagline/flow/1" "$Q/.tagline/flow/4"
+    printf 'start -> e' >"$Q/.tagline/flow/1/upper.flow"
+    drop file
+    once
+    assert_file_is "$Q/output/file" HELLO
+    [ ! -e "$Q/.tagline/flow/4" ]
+}
+
+@test "crash told or asked: a status is written anew, a word is obeyed" {
+    mkdir -p "$Q/.tagline/control"
+    printf '{"pid":' >"$Q/.tagline/status"
+    printf garbage >"$Q/.tagline/control/ask-7"
+    supervise
+    drop file
+    wait_until 10 processed file
+    wait_until 10 jq -e '.pid' "$Q/.tagline/status"
+    [ ! -e "$Q/.tagline/control/ask-7" ]
+    stop TERM 0
+}
+
+@test "crash in recovery: killed at each of its steps in turn, and then at none" {
+    command -v strace || skip "strace is not installed"
+    crashed_queue
+    crashed_record
+    local call
+    for call in newfstatat:when=8 renameat2:when=1 renameat2:when=2 unlinkat:when=1 mknodat:when=1; do
+        run strace -o "$BATS_TEST_TMPDIR/trace" -e trace="${call%%:*}" \
+            -e inject="${call%%:*}:signal=KILL:${call#*:}" tl-supervisor --once "$FLOW" "$Q"
+        [ -e "$Q/underprocess/file" ] || [ -e "$Q/processed/file" ]
+    done
+    once
+    assert_file_is "$Q/output/file" 'the result'
+    assert_file_is "$Q/processed/file" input
+    has_files output 1
+    nothing_left
+}
+
+@test "crash removed: without .tagline the files in underprocess run again" {
+    crashed_queue
+    rm -r "$Q/.tagline"
+    once
+    assert_file_is "$Q/output/file" INPUT
+    nothing_left
+}
+
+# The rows of the table in the manual.
+states() {
+    sed -n '/^A crash leaves one of these/,/^\.El/s/^\.It \([^S].*\) Ta .* Ta .*/\1/p' \
+        "$ROOT/supervisor/tagline-queue.5"
+}
+
+@test "each state of the table has a test here, and each test a state" {
+    local state
+    [ "$(states | wc -l)" -gt 20 ]
+    while read -r state; do
+        grep -qE "^@test \"crash ([^:]*, )?$state[:,]" "$BATS_TEST_FILENAME" || fail "no test: $state"
+    done < <(states)
+    while read -r state; do
+        states | grep -qxF "$state" || fail "not in the table: $state"
+    done < <(sed -n 's/^@test "crash \(log written, \)*\([^:]*\):.*/\2/p' "$BATS_TEST_FILENAME")
 }

@@ -631,6 +631,23 @@ nothing_left_but() {
     ended_with 0
 }
 
+@test "a sync that failed is not trusted when it is repeated: the file runs again" {
+    command -v strace || skip "strace is not installed"
+    flow count.flow <<END
+start -> end | sh -c 'echo >>$BATS_TEST_TMPDIR/runs; cat'
+END
+    for folder in .tagline/work underprocess .tagline/work/1/file; do
+        rm -f "$BATS_TEST_TMPDIR/runs" "$Q"/{output,processed}/*
+        drop file
+        timeout 60 strace -qq -o "$BATS_TEST_TMPDIR/trace" -P "$Q/$folder" -e trace=fsync \
+            -e inject=fsync:error=EIO:when=1 tl-supervisor --once --settle 0 "$FLOW" "$Q" 2>>"$LOG"
+        grep -q INJECTED "$BATS_TEST_TMPDIR/trace"
+        assert_file_is "$Q/output/file" hello
+        assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/runs")" 2
+    done
+    nothing_left
+}
+
 @test "the queue is moved away: exit 75" {
     supervise
     mv "$Q" "$Q.moved"
