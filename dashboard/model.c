@@ -38,6 +38,8 @@ const struct model_field model_fields[] = {
     NUMBER(METRICS_QUEUE, model_queue, processed_bytes),
     NUMBER(METRICS_QUEUE, model_queue, failed),
     NUMBER(METRICS_QUEUE, model_queue, failed_bytes),
+    NUMBER(METRICS_QUEUE, model_queue, removed),
+    NUMBER(METRICS_QUEUE, model_queue, removed_bytes),
     NUMBER(METRICS_QUEUE, model_queue, retried),
     NUMBER(METRICS_QUEUE, model_queue, ignored),
     NUMBER(METRICS_QUEUE, model_queue, lines),

@@ -36,7 +36,8 @@ size_t series_steps(const struct series *s, double *steps, size_t n);
 struct model_queue {
     char *flow, *state, *reason;
     double time, workers, waiting, waiting_bytes, oldest, running, running_bytes, processed,
-        processed_bytes, failed, failed_bytes, retried, ignored, lines, uptime, records_dropped;
+        processed_bytes, failed, failed_bytes, removed, removed_bytes, retried, ignored, lines,
+        uptime, records_dropped;
     struct series files_done, bytes_done, lines_done;
 };
 

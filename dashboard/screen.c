@@ -138,7 +138,10 @@ static void draw_queue(const struct model *m)
         snprintf(more, sizeof more, "for %s", human_duration(room, q->oldest));
     draw_count(2, PAINT_HEAD, "waiting", q->waiting, q->waiting_bytes, more);
     draw_count(3, PAINT_HEAD, "running", q->running, q->running_bytes, "");
-    draw_count(4, PAINT_GOOD, "processed", q->processed, q->processed_bytes, "");
+    more[0] = '\0';
+    if (q->removed > 0)
+        snprintf(more, sizeof more, "%s removed", human_count(room, q->removed));
+    draw_count(4, PAINT_GOOD, "processed", q->processed, q->processed_bytes, more);
     more[0] = '\0';
     if (q->retried > 0)
         snprintf(more, sizeof more, "%s retried", human_count(room, q->retried));

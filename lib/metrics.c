@@ -25,6 +25,8 @@ const struct metric metrics[] = {
     {METRICS_QUEUE, "processed_bytes", C, "bytes", "their size"},
     {METRICS_QUEUE, "failed", C, "files", "moved to failed"},
     {METRICS_QUEUE, "failed_bytes", C, "bytes", "their size"},
+    {METRICS_QUEUE, "removed", C, "files", "old ones, removed by --keep"},
+    {METRICS_QUEUE, "removed_bytes", C, "bytes", "their size"},
     {METRICS_QUEUE, "retried", C, "runs", "runs that failed and are tried again"},
     {METRICS_QUEUE, "ignored", G, "files", "entries of unprocessed that are not regular files"},
     {METRICS_QUEUE, "lines", C, "lines", "input lines of processed files"},

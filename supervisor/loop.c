@@ -125,6 +125,7 @@ static int idle_ms(const struct super *s, long long now)
         next = now;
     sooner(&next, waiting_next_due(&s->waiting));
     sooner(&next, scan_next(&s->scan));
+    sooner(&next, keep_next(&s->keep));
     sooner(&next, adopt_next(s));
     sooner(&next, pool_next(&s->pool));
     return next > now ? (int)(next - now) : 0;
@@ -145,6 +146,7 @@ static bool turn(struct super *s)
     second_step(s, now);
     scan_due(&s->scan, now);
     bool more = scan_step(&s->scan, now);
+    more = keep_step(&s->keep, now) || more;
     check_folder(s);
     adopt_crew(s, now);
     work_dispatch(s, now);

@@ -33,6 +33,7 @@ static void start(struct super *s)
     pool_init(&s->pool, (size_t)s->opt.workers + 1, s->store.lock, work_pool_handler(s));
     accounts_init(&s->accounts, s->pool.n);
     fifo_open(&s->fifo, &s->store);
+    keep_init(&s->keep, &s->store, &s->opt.keep);
     work_recover(s);
 }
 
@@ -54,6 +55,7 @@ static void stop(struct super *s)
     pool_free(&s->pool);
     accounts_free(&s->accounts);
     fifo_close(&s->fifo);
+    keep_free(&s->keep);
     watch_free(&s->watch);
     scan_free(&s->scan);
     waiting_free(&s->waiting);

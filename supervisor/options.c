@@ -33,6 +33,7 @@ static const char usage[] =
     "  --priority GLOB=N          take files of such names sooner (N > 0) or later (N < 0)\n"
     "  --max-inflight N           files in work at a time\n"
     "  --min-free N%|SIZE         claim nothing while less of the disk is free\n"
+    "  --keep FOLDER=AGE|SIZE,... remove old files of processed, failed, output (never)\n"
     "  --status                   print how the queue and its supervisor are\n"
     "  --pause                    claim no files of the queue, until\n"
     "  --resume                   says that it goes on\n"
@@ -57,6 +58,7 @@ enum {
     OPT_PRIORITY,
     OPT_MAX_INFLIGHT,
     OPT_MIN_FREE,
+    OPT_KEEP,
     OPT_STATUS,
     OPT_PAUSE,
     OPT_RESUME,
@@ -79,6 +81,7 @@ static const struct option longs[] = {
     {"priority", required_argument, NULL, OPT_PRIORITY},
     {"max-inflight", required_argument, NULL, OPT_MAX_INFLIGHT},
     {"min-free", required_argument, NULL, OPT_MIN_FREE},
+    {"keep", required_argument, NULL, OPT_KEEP},
     {"status", no_argument, NULL, OPT_STATUS},
     {"pause", no_argument, NULL, OPT_PAUSE},
     {"resume", no_argument, NULL, OPT_RESUME},
@@ -235,6 +238,12 @@ static void set_option(struct options *o, int c, char *const *argv)
         break;
     case OPT_MIN_FREE:
         set_min_free(o, optarg);
+        break;
+    case OPT_KEEP:
+        if (!keep_parse(&o->keep, optarg))
+            tl_die(EX_USAGE,
+                   "--keep: \"%s\" is wrong; write processed=30d,failed=90d,output=10G, or less",
+                   optarg);
         break;
     case OPT_STATUS:
         set_mode(o, MODE_STATUS);

@@ -4,6 +4,7 @@
 #define OPTIONS_H
 
 #include "choice.h"
+#include "keep.h"
 #include "strict.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct options {
     long max_inflight; /* 0: no bound but the workers' */
     struct least_free min_free;
     struct choice choice;
+    struct keep_limits keep;
     int ready_fd; /* -1: none */
     bool power, once, verbose;
     const char *user; /* to become; NULL: who we are */

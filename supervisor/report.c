@@ -130,6 +130,8 @@ static void report_queue(struct super *s)
     put_number(&b, "processed_bytes", a->processed_bytes);
     put_number(&b, "failed", a->failed);
     put_number(&b, "failed_bytes", a->failed_bytes);
+    put_number(&b, "removed", s->keep.total);
+    put_number(&b, "removed_bytes", s->keep.total_bytes);
     put_number(&b, "retried", a->retried);
     put_number(&b, "ignored", (int64_t)s->waiting.refused);
     put_number(&b, "lines", a->lines);

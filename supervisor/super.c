@@ -262,6 +262,7 @@ void super_end_step(struct super *s)
         super_drain(s);
     }
     if (through(s)) {
+        keep_all(&s->keep);
         s->status = s->accounts.failed ? EX_DATAERR : s->waiting.blocked ? EX_NOPERM : EX_OK;
         super_drain(s);
     }

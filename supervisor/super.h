@@ -10,6 +10,7 @@
 #include "blame.h"
 #include "fifo.h"
 #include "job.h"
+#include "keep.h"
 #include "options.h"
 #include "pool.h"
 #include "publish.h"
@@ -75,6 +76,7 @@ struct super {
     struct adopt adopt;
     struct fifo fifo;
     struct accounts accounts;
+    struct keep keep;
     struct told told;
     struct blame blame;
     unsigned idle_deaths; /* of workers that had nothing to do, since a run ended well */

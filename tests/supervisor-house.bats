@@ -425,3 +425,128 @@ END
 --status --pause $Q
 END
 }
+
+# ---- removing what is old ----
+
+# older_than MS FILE...: they have lain where they are for longer.
+older_than() {
+    local ms=$1 file changed
+    shift
+    for file in "$@"; do
+        changed=$(date -d "$(stat -c %z "$file")" +%s%N) || return
+        (($(date +%s%N) - changed > ms * 1000000)) || return
+    done
+}
+
+@test "house: --keep by age removes what has lain in its folder for longer, and nothing else" {
+    drop a
+    touch -d 2001-01-01 "$IN/a"
+    once --keep processed=1h,output=1h
+    processed a
+    mkdir "$Q/processed/folder"
+    ln -s /etc/passwd "$Q/processed/link"
+    mkfifo "$Q/processed/fifo"
+    touch "$Q/processed/.hidden" "$Q/unprocessed/b.part" "$Q/stranger" "$Q/processed/folder/inside"
+    wait_until 20 older_than 100 "$Q"/processed/{a,folder,.hidden} "$Q/output/a"
+    once --keep processed=100ms
+    assert_equal "$(names_in processed)" ".hidden fifo folder inside link"
+    assert_equal "$(names_in output)" a
+    [[ -e $Q/unprocessed/b.part && -e $Q/stranger && -e /etc/passwd ]]
+    logged "keep: processed: 1 old files removed, 6 bytes"
+    once --keep output=100ms
+    has_files output 0
+}
+
+@test "house: --keep by size removes the oldest until what is left fits" {
+    local i
+    for i in 5 4 3 2 1; do
+        drop "f$i" "$(printf '%0399d' 0)"
+        once
+    done
+    once --keep processed=1K
+    assert_equal "$(names_in processed)" "f1 f2"
+    assert_equal "$(files_in output)" 5
+    once --keep processed=1K
+    assert_equal "$(names_in processed)" "f1 f2"
+}
+
+@test "house: --keep by size: more files than are remembered at a time" {
+    mkdir -p "$Q/processed"
+    (cd "$Q/processed" && seq 100001 110000 | split -a 5 -l 1)
+    once --keep processed=1K
+    local bytes
+    bytes=$(cat "$Q"/processed/* | wc -c)
+    ((bytes <= 1024 && bytes > 1024 - 7)) || fail "$bytes bytes are left"
+}
+
+@test "house: --keep: a file that failed goes with its reason, a reason alone goes, too" {
+    flow fails.flow <<<'start -> end | sh -c "cat; exit 65"'
+    drop a
+    drop b.reason
+    drop taken
+    run once
+    assert_failure 65
+    mv "$Q/failed/taken" "$BATS_TEST_TMPDIR"
+    assert_equal "$(names_in failed)" "a a.reason b.reason b.reason.reason taken.reason"
+    wait_until 20 older_than 100 "$Q"/failed/*
+    once --keep failed=1h
+    has_files failed 5
+    once --keep failed=100ms
+    has_files failed 0
+    logged "keep: failed: 3 old files removed"
+}
+
+@test "house: --keep works while files are processed, and is in the metrics" {
+    local i
+    mkdir -p "$Q/output"
+    for i in {1..20}; do echo old >"$Q/output/old$i"; done
+    wait_until 20 older_than 100 "$Q"/output/*
+    supervise --keep output=100ms --keep processed=30d
+    tl-dashboard --json "$Q" >"$BATS_TEST_TMPDIR/records" &
+    wait_until 20 has_files output 0
+    drop a
+    wait_until 20 processed a
+    wait_until 20 grep -q '"removed":20,"removed_bytes":80,' "$BATS_TEST_TMPDIR/records"
+    stop TERM 0
+}
+
+@test "house: --keep says once what it cannot remove, and goes on" {
+    [[ $(id -u) == 0 ]] || skip "only root can make a file immutable"
+    drop a
+    once
+    chattr +i "$Q/processed/a" 2>/dev/null || skip "no immutable files here"
+    wait_until 20 older_than 100 "$Q/processed/a"
+    once --keep processed=100ms
+    chattr -i "$Q/processed/a"
+    assert_equal "$(count_logged "keep: $Q/processed: 1 old files cannot be removed: ")" 1
+}
+
+@test "house: wrong words to --keep are one line and 64" {
+    local words
+    for words in '' processed processed= =1d processed=10 processed=0d unprocessed=1d processed=1x \
+        'processed=1d,' 'processed=1d,,failed=1d' 'processed=1d failed=1d'; do
+        run --separate-stderr tl-supervisor --keep "$words" "$FLOW" "$Q"
+        assert_failure 64
+        assert_one_line
+    done
+}
+
+@test "house: --keep, killed at any removal: the next pass ends it, and nothing else is gone" {
+    local n
+    flow fails.flow <<'END'
+start -> end | sh -c 'read -r line; echo "$line"; [ "$line" = good ]'
+END
+    for n in 1 2 3 4; do drop "bad$n" bad; done
+    drop good good
+    run once
+    assert_failure 65
+    wait_until 20 older_than 100 "$Q"/failed/*
+    for n in {1..12}; do
+        timeout 60 strace -f -qq -o /dev/null -e trace=unlinkat -e inject=unlinkat:signal=KILL:when="$n" \
+            tl-supervisor --once --settle 0 --keep failed=100ms --keep processed=1h "$FLOW" "$Q" 2>>"$LOG" || true
+    done
+    once --keep failed=100ms --keep processed=1h
+    has_files failed 0
+    assert_equal "$(names_in processed) $(names_in output)" "good good"
+    has_files underprocess 0
+}
