@@ -128,8 +128,11 @@ bool text_number(const char *s, long least, long most, long *value)
     if (*s < '0' || *s > '9')
         return false;
     errno = 0;
-    *value = strtol(s, &end, 10);
-    return errno == 0 && *end == '\0' && *value >= least && *value <= most;
+    long number = strtol(s, &end, 10);
+    if (errno != 0 || *end != '\0' || number < least || number > most)
+        return false;
+    *value = number;
+    return true;
 }
 
 /* A number with one of the units behind it, scaled. */

@@ -29,7 +29,7 @@ bool text_size(const char *s, size_t *bytes);
 /* "30s", "500ms", "5m", "2h", or plain seconds, in milliseconds; false if it is not one. */
 bool text_duration(const char *s, long *ms);
 
-/* A whole number of at least least and at most most; false otherwise. */
+/* A whole number of at least least and at most most; otherwise false, and value stays as it was. */
 bool text_number(const char *s, long least, long most, long *value);
 
 #endif

@@ -87,6 +87,7 @@ static void every_mistake_has_its_line(void **state)
     assert_problem("start -> end : 'x\n", "quote is never closed");
     assert_problem("start [jump] -> end : x\n", "no such attribute");
     assert_problem("start [jobs=0] -> end : x\n", "not a number of copies");
+    assert_problem("start [jobs=99999999999999] -> end : x\n", "not a number of copies");
     assert_problem("start [jobs=2] -> end | x\n", "copies cannot share a whole file");
     assert_problem("start [ok=300] -> end | x\n", "not exit statuses");
     assert_problem("start [timeout=1y] -> end : x\n", "not a duration");

@@ -101,6 +101,7 @@ static void numbers(void **state)
         "", "-1", "+1", " 1", "1 ", "1x", "10", "0x1", "9223372036854775808"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(text_number(bad[i], 0, 9, &n));
+    assert_true(n == LONG_MAX); /* still */
 }
 
 static void sizes(void **state)
