@@ -19,6 +19,16 @@ struct options {
     bool pass;
 };
 
+static void save(struct tl *tl, void *totals)
+{
+    set_save(tl, totals);
+}
+
+static void load(struct tl *tl, void *totals, const char *record, size_t len)
+{
+    set_load(tl, totals, record, len);
+}
+
 static const char usage[] =
     "usage: tl-count [-p] [-k PATTERN] [-t TAG]\n"
     "At the end of a file write how many lines each tag had, as KEY, tab, COUNT.\n"
@@ -102,6 +112,7 @@ int main(int argc, char **argv)
     struct tl_line line;
     struct set totals = {0};
     struct buf scratch = {0};
+    tl_state(tl, save, load, &totals);
     while (tl_file(tl)) {
         while (tl_read(tl, &line)) {
             count(tl, &o, &line, &totals, &scratch);

@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -46,6 +47,30 @@ static void add(struct tl *tl, struct record *r, const struct tl_line *line, con
         tl_fail(tl, EX_DATAERR, "the joined line is longer than %zu bytes", tl_max_line(tl));
 }
 
+/* LINES tab TAG tab TEXT. */
+static void save(struct tl *tl, void *arg)
+{
+    const struct record *r = arg;
+    struct buf b = {0};
+    if (r->lines == 0)
+        return;
+    buf_addf(&b, "%ld\t%s\t", r->lines, r->tag);
+    buf_add(&b, r->text.data, r->text.len);
+    tl_save(tl, b.data, b.len);
+    buf_free(&b);
+}
+
+static void load(struct tl *tl, void *arg, const char *record, size_t len)
+{
+    struct record *r = arg;
+    int at = 0;
+    if (sscanf(record, "%ld\t%63[^\t]%n", &r->lines, r->tag, &at) != 2 || r->lines < 1 ||
+        !tl_is_tag(r->tag, strlen(r->tag)) || record[at] != '\t')
+        tl_fail(tl, EX_DATAERR, "a saved state that is not of this filter");
+    r->text.len = 0;
+    buf_add(&r->text, record + at + 1, len - (size_t)at - 1);
+}
+
 int main(int argc, char **argv)
 {
     int c;
@@ -68,6 +93,7 @@ int main(int argc, char **argv)
     struct tl *tl = tl_open(0);
     struct tl_line line;
     struct record r = {.lines = 0};
+    tl_state(tl, save, load, &r);
     while (tl_file(tl)) {
         while (tl_read(tl, &line)) {
             if (r.lines && (strcmp(r.tag, line.tag) != 0 ||

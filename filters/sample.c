@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -30,14 +31,31 @@ static bool fraction(const char *s, double *value)
     return !*s && *value <= 1;
 }
 
+/* Where in the row of COUNT lines the next one stands. */
+static void save(struct tl *tl, void *place)
+{
+    char text[24];
+    tl_save(tl, text, (size_t)snprintf(text, sizeof text, "%ld", *(long *)place));
+}
+
+static void load(struct tl *tl, void *place, const char *record, size_t len)
+{
+    if (len == 0 || !text_number(record, 0, LONG_MAX, place))
+        tl_fail(tl, EX_DATAERR, "a saved state that is not of this filter");
+}
+
 static int every(long count)
 {
     struct tl *tl = tl_open(0);
     struct tl_line line;
-    while (tl_file(tl))
-        for (long n = 0; tl_read(tl, &line); n = (n + 1) % count)
-            if (n == 0)
+    long place = 0;
+    tl_state(tl, save, load, &place);
+    while (tl_file(tl)) {
+        for (; tl_read(tl, &line); place = (place + 1) % count)
+            if (place == 0)
                 tl_write(tl, line.tag, line.text, line.len);
+        place = 0;
+    }
     return tl_close(tl);
 }
 

@@ -11,11 +11,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 static const char usage[] = "usage: tl-uniq [-ac]\n"
                             "Drop each line that equals the line before it, tag and text.\n"
                             "  -a  drop each line that equals any earlier line of the file\n"
                             "  -c  write after each line a tab and how many there were of it\n";
+
+struct uniq {
+    bool every, counted;
+    struct set seen;      /* with -a: all lines */
+    struct buf last, now; /* without: the line before, and the one in hand */
+    uint64_t count;       /* of last; 0: there was none */
+};
 
 /* The line with its tag, as it is compared and kept: TAG, tab, text. */
 static void whole(struct buf *to, const struct tl_line *line)
@@ -43,64 +51,89 @@ static void put(struct tl *tl, const char *kept, size_t len, uint64_t count)
 }
 
 /* One file of adjacent duplicates. A counted line can only leave when its run is over. */
-static void adjacent(struct tl *tl, bool counted, struct buf *last, struct buf *now)
+static void adjacent(struct tl *tl, struct uniq *u)
 {
     struct tl_line line;
-    uint64_t count = 0;
     while (tl_read(tl, &line)) {
-        whole(now, &line);
-        if (count && now->len == last->len && memcmp(now->data, last->data, now->len) == 0) {
-            count++;
+        whole(&u->now, &line);
+        if (u->count && u->now.len == u->last.len &&
+            memcmp(u->now.data, u->last.data, u->now.len) == 0) {
+            u->count++;
             continue;
         }
-        if (counted && count)
-            put(tl, last->data, last->len, count);
-        if (!counted)
+        if (u->counted && u->count)
+            put(tl, u->last.data, u->last.len, u->count);
+        if (!u->counted)
             tl_write(tl, line.tag, line.text, line.len);
-        struct buf swap = *last;
-        *last = *now;
-        *now = swap;
-        count = 1;
+        struct buf swap = u->last;
+        u->last = u->now;
+        u->now = swap;
+        u->count = 1;
     }
-    if (counted && count)
-        put(tl, last->data, last->len, count);
+    if (u->counted && u->count)
+        put(tl, u->last.data, u->last.len, u->count);
+    u->count = 0;
 }
 
 /* One file of all duplicates; counted lines leave at its end, in the order of their first one. */
-static void all(struct tl *tl, bool counted, struct buf *now)
+static void all(struct tl *tl, struct uniq *u)
 {
     struct tl_line line;
-    struct set seen = {0};
+    struct set *seen = &u->seen;
     while (tl_read(tl, &line)) {
-        whole(now, &line);
-        struct set_item *item = set_add(&seen, now->data, now->len);
-        if (item->count++ == 0 && !counted)
+        whole(&u->now, &line);
+        struct set_item *item = set_add(seen, u->now.data, u->now.len);
+        if (item->count++ == 0 && !u->counted)
             tl_write(tl, line.tag, line.text, line.len);
     }
-    for (size_t i = 0; counted && i < seen.len; i++)
-        put(tl, seen.items[i].key, seen.items[i].len, seen.items[i].count);
-    set_clear(&seen);
+    for (size_t i = 0; u->counted && i < seen->len; i++)
+        put(tl, seen->items[i].key, seen->items[i].len, seen->items[i].count);
+    set_clear(seen);
+}
+
+static void save(struct tl *tl, void *arg)
+{
+    const struct uniq *u = arg;
+    set_save(tl, &u->seen);
+    if (u->count)
+        set_save_one(tl, u->count, u->last.data, u->last.len);
+}
+
+static void load(struct tl *tl, void *arg, const char *record, size_t len)
+{
+    struct uniq *u = arg;
+    const char *kept;
+    uint64_t count;
+    if (!set_load_one(record, len, &count, &kept, &len) || !memchr(kept, '\t', len))
+        tl_fail(tl, EX_DATAERR, "a saved state that is not of this filter");
+    if (u->every) {
+        set_add(&u->seen, kept, len)->count = count;
+        return;
+    }
+    u->count = count;
+    u->last.len = 0;
+    buf_add(&u->last, kept, len);
 }
 
 int main(int argc, char **argv)
 {
     int c;
-    bool every = false, counted = false;
+    struct uniq u = {0};
     while ((c = tl_getopt(argc, argv, "ac", usage)) != -1)
         if (c == 'a')
-            every = true;
+            u.every = true;
         else
-            counted = true;
+            u.counted = true;
     tl_operands(argc, argv, 0, 0);
 
     struct tl *tl = tl_open(0);
-    struct buf last = {0}, now = {0};
+    tl_state(tl, save, load, &u);
     while (tl_file(tl))
-        if (every)
-            all(tl, counted, &now);
+        if (u.every)
+            all(tl, &u);
         else
-            adjacent(tl, counted, &last, &now);
-    buf_free(&last);
-    buf_free(&now);
+            adjacent(tl, &u);
+    buf_free(&u.last);
+    buf_free(&u.now);
     return tl_close(tl);
 }

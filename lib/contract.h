@@ -20,12 +20,16 @@
 #define CONTROL_FENCE "!fence "
 #define CONTROL_END   "!end "
 #define CONTROL_SHARE "!share "
+#define CONTROL_SAVE  "!save "
+#define CONTROL_STATE "!state " /* before the answer to save */
+#define CONTROL_LOAD  "!load "
 #define SHARE_OK      "ok"   /* at the end of the answer: the region is mapped */
 #define SHARE_LEFT    "@"    /* in an answer to a fence: bytes of output left in the region */
 #define CAN_CARD      "card" /* words of an answer to hello */
 #define CAN_SHARE     "share"
 #define CAN_STATELESS "stateless"
 #define CAN_MAP       "map"
+#define CAN_STATE     "state"
 #define ENV_MAX_LINE  "TAGLINE_MAX_LINE"
 #define ENV_ENDS      "TAGLINE_ENDS" /* inodes of the pipes to and from a filter, "IN:OUT" */
 #define HELLO_SECONDS 5

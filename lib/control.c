@@ -5,6 +5,7 @@
  */
 #include "contract.h"
 #include "inside.h"
+#include "io.h"
 #include "text.h"
 
 #include <fcntl.h>
@@ -32,6 +33,15 @@ static void echo(struct tl *tl, const char *line, size_t len, const char *more)
     tl_flush(tl);
 }
 
+/* The same, but others of its kind follow: it goes with them. */
+static void echo_later(struct tl *tl, const char *line, size_t len)
+{
+    buf_add(&tl->own, line, len);
+    buf_addc(&tl->own, '\n');
+    if (tl->next == tl->in.len || tl->own.len >= IO_BLOCK)
+        tl_flush(tl);
+}
+
 /* Are our ends those of the router's pipes? In a pipeline inside a node there are programs between,
  * and what we could tell of our lines would not be true of what comes out of the node. */
 static bool alone(void)
@@ -54,9 +64,9 @@ static void hello(struct tl *tl, const char *line, size_t len)
     tl->routed = true;
     tl->tells = alone();
     if (tl->tells)
-        snprintf(promises, sizeof promises, " " CAN_CARD "%s%s " CAN_SHARE,
+        snprintf(promises, sizeof promises, " " CAN_CARD "%s%s%s " CAN_SHARE,
                  tl->promises & TL_STATELESS ? " " CAN_STATELESS : "",
-                 tl->promises & TL_MAP ? " " CAN_MAP : "");
+                 tl->promises & TL_MAP ? " " CAN_MAP : "", tl->save ? " " CAN_STATE : "");
     echo(tl, line, len, promises);
 }
 
@@ -122,6 +132,12 @@ void control_obey(struct tl *tl, char *line, size_t len)
         hello(tl, line, len);
     } else if (starts(line, CONTROL_SHARE)) {
         share(tl, line, len);
+    } else if (starts(line, CONTROL_SAVE)) {
+        state_save(tl);
+        echo(tl, line, len, "");
+    } else if (starts(line, CONTROL_LOAD)) {
+        state_load(tl, line + strlen(CONTROL_LOAD), len - strlen(CONTROL_LOAD));
+        echo_later(tl, line, len);
     } else {
         echo(tl, line, len, "");
     }

@@ -43,10 +43,19 @@ struct tl {
     uint64_t emitted; /* lines that are not in card yet */
     struct card_writer card;
     unsigned long long lineno;
+    void (*save)(struct tl *tl, void *arg); /* NULL: no state that could be saved */
+    void (*load)(struct tl *tl, void *arg, const char *record, size_t len);
+    void *state;       /* their arg */
+    bool saving;       /* save was called and has not returned */
+    struct buf record; /* parts of the record that is being loaded */
 };
 
 /* Write what was collected. */
 void tl_flush(struct tl *tl);
+
+/* Write the state out; take a line of it, what stands behind "!load ". */
+void state_save(struct tl *tl);
+void state_load(struct tl *tl, const char *part, size_t len);
 
 /* Obey a control line; the answer to a fence or an end is due when its lines have been read. What
  * is unknown is echoed, as the rule says. */

@@ -3,9 +3,9 @@
  * so the hash has a secret key. */
 #include "set.h"
 #include "buf.h"
-#include "tagline.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -63,6 +63,43 @@ void set_sort(struct set *s)
 {
     if (s->len)
         qsort(s->items, s->len, sizeof *s->items, by_bytes);
+}
+
+void set_save_one(struct tl *tl, uint64_t count, const char *key, size_t len)
+{
+    struct buf record = {0};
+    buf_addf(&record, "%" PRIu64 "\t", count);
+    buf_add(&record, key, len);
+    tl_save(tl, record.data, record.len);
+    buf_free(&record);
+}
+
+bool set_load_one(const char *record, size_t len, uint64_t *count, const char **key,
+                  size_t *key_len)
+{
+    char *end;
+    errno = 0;
+    *count = strtoull(record, &end, 10);
+    if (errno || end == record || *end != '\t')
+        return false;
+    *key = end + 1;
+    *key_len = len - (size_t)(end + 1 - record);
+    return true;
+}
+
+void set_save(struct tl *tl, const struct set *s)
+{
+    for (size_t i = 0; i < s->len; i++)
+        set_save_one(tl, s->items[i].count, s->items[i].key, s->items[i].len);
+}
+
+void set_load(struct tl *tl, struct set *s, const char *record, size_t len)
+{
+    const char *key;
+    uint64_t count;
+    if (!set_load_one(record, len, &count, &key, &len))
+        tl_fail(tl, EX_DATAERR, "a saved state that is not of this filter");
+    set_add(s, key, len)->count = count;
 }
 
 void set_clear(struct set *s)

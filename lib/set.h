@@ -7,6 +7,7 @@
 #define SET_H
 
 #include "hash.h"
+#include "tagline.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,15 @@ struct set_item *set_add(struct set *s, const char *key, size_t len);
 
 /* Order the items by their bytes. Until set_clear nothing can be added. */
 void set_sort(struct set *s);
+
+/* A count and what was counted as a record of a filter's state, and back; false: it is none. */
+void set_save_one(struct tl *tl, uint64_t count, const char *key, size_t len);
+bool set_load_one(const char *record, size_t len, uint64_t *count, const char **key,
+                  size_t *key_len);
+
+/* All items, in their order; load adds one. It refuses by tl_fail. */
+void set_save(struct tl *tl, const struct set *s);
+void set_load(struct tl *tl, struct set *s, const char *record, size_t len);
 
 /* Make it empty; its memory goes back. */
 void set_clear(struct set *s);

@@ -269,11 +269,16 @@ static void skip(struct tl *tl)
         ;
 }
 
+void tl_skip(struct tl *tl)
+{
+    if (tl->at == AT_LINE)
+        skip(tl);
+}
+
 bool tl_file(struct tl *tl)
 {
     bool first = tl->at == AT_START;
-    if (tl->at == AT_LINE)
-        skip(tl);
+    tl_skip(tl);
     if (tl->due[0])
         control_answer(tl); /* the filter has emitted what it held */
     if (tl->at == AT_INPUT_END)
@@ -293,6 +298,8 @@ char *tl_begin(struct tl *tl, const char *tag, size_t room)
     size_t taglen = strlen(tag);
     if (tl->begun)
         tl_bug("tl_begin without tl_end");
+    if (tl->saving)
+        tl_bug("a line written while the state is saved");
     if (!is_known(&tl->written_tag, tag, taglen)) {
         if (!tl_is_tag(tag, taglen))
             tl_fail(tl, EX_SOFTWARE, "\"%s\" is not a tag", tag);
@@ -343,6 +350,7 @@ int tl_close(struct tl *tl)
     buf_free(&tl->in);
     buf_free(&tl->own);
     buf_free(&tl->card.text);
+    buf_free(&tl->record);
     free(tl);
     return EX_OK;
 }

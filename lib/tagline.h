@@ -23,6 +23,9 @@
  *     }
  *     return tl_close(tl);
  *
+ * What it holds between two lines a router can save, so that a file need not be done again from its
+ * beginning after a crash, if the filter says how: see tl_state.
+ *
  * Errors of the world (bad input, a failed read or write, no memory) end the program with one line
  * "program: what: why" on standard error and a status of sysexits(3); no function here returns
  * them.
@@ -68,6 +71,21 @@ bool tl_file(struct tl *tl);
 /* Read the next line; false at the end of the file. A stateless filter need not call tl_file: for
  * it, false is the end of all input. */
 bool tl_read(struct tl *tl, struct tl_line *line);
+
+/* Pass over the rest of the file, if there is a router that may want to save the state until then.
+ * For a filter that has broken off its loop and is about to forget the state of the file. */
+void tl_skip(struct tl *tl);
+
+/* Say how the state of a file is saved and loaded; to be called behind tl_open. save calls tl_save
+ * for each record that it wants kept. load gets one record after the other, in the same order, all
+ * before the first line of a file, and then the state must be what it was. Both may be called in
+ * any tl_read, tl_file or tl_skip. arg is handed to both. What a load cannot make sense of it
+ * refuses by tl_fail. */
+void tl_state(struct tl *tl, void (*save)(struct tl *tl, void *arg),
+              void (*load)(struct tl *tl, void *arg, const char *record, size_t len), void *arg);
+
+/* Keep a record: len bytes, any. load gets them with a NUL behind that does not count. */
+void tl_save(struct tl *tl, const char *record, size_t len);
 
 /* Write one line. tag: a C string, checked. text: len bytes without newline; it may be the text of
  * the line just read. Dies with EX_SOFTWARE (70) if either is not so. */

@@ -41,7 +41,7 @@ teardown() {
 @test "a filter answers while its input stays open, file after file" {
     converse tl-count -t sum
     say '!hello 1\n'
-    hears '!hello 1 card share'
+    hears '!hello 1 card state share'
     say 'a\tx\na\ty\n!fence 1\n'
     hears '!fence 1 0*2'
     say '!end 2\n'
@@ -52,7 +52,7 @@ teardown() {
     hears '!end 4 0,1'
     goodbye
     run cat "$BATS_TEST_TMPDIR/from"
-    assert_output "$(printf '!hello 1 card share\n!fence 1 0*2\nsum\ta\t2\n!end 2 1\n!end 3 0\nsum\ta\t1\n!end 4 0,1')"
+    assert_output "$(printf '!hello 1 card state share\n!fence 1 0*2\nsum\ta\t2\n!end 2 1\n!end 3 0\nsum\ta\t1\n!end 4 0,1')"
 }
 
 @test "a line leaves at once when nothing more is there to read, also behind half a line" {
@@ -130,7 +130,7 @@ PY
     gives '!\n!load \x00 x\n!hello 2\n!fenceless\n!endless\na\tX\n!end 1\n'
     long=$(printf '1%.0s' {1..5000})
     feed "!hello 1\n!fence $long\n!end $long\n" tl-count
-    gives "!hello 1 card share\n!fence $long\n!end $long\n"
+    gives "!hello 1 card state share\n!fence $long\n!end $long\n"
 }
 
 @test "lines before the first, between and after: counted where they came out" {
@@ -159,6 +159,74 @@ PY
     gives '!hello 1 card share\nfile\t\n!fence 1 1\n!end 2 0,0\nfile\t\n!end 3 1\n'
     feed 'a\tstop\na\tx\n' "$PROBE" frame
     gives 'head\t\na\tstop\nfoot\t\n'
+}
+
+# continues FIRST SECOND COMMAND...: a filter that gets FIRST and is saved, and another that loads
+# this and gets SECOND, give what one gives that gets both.
+continues() {
+    first=$1 second=$2
+    shift 2
+    feed "!hello 1\n$first!fence 1\n$second!end 2\na\tnext\n!end 3\n" "$@"
+    grep -av '^!' "$BATS_TEST_TMPDIR/out" >"$BATS_TEST_TMPDIR/want" || :
+    feed "!hello 1\n$first!fence 1\n!save 2\n" "$@"
+    grep -aqx '!save 2' "$BATS_TEST_TMPDIR/out"
+    sed -n 's/^!state /!load /p' "$BATS_TEST_TMPDIR/out" >"$BATS_TEST_TMPDIR/loads"
+    # What was before the save came out before it; what the end of input brought belongs to nobody.
+    sed '/^!save/,$d' "$BATS_TEST_TMPDIR/out" | grep -av '^!' >"$BATS_TEST_TMPDIR/got" || :
+    # Saved again at once, before any line: it is the same state.
+    { printf '!hello 1\n' && cat "$BATS_TEST_TMPDIR/loads" && printf '!save 1\n'; } |
+        "$@" | sed -n 's/^!state /!load /p' >"$BATS_TEST_TMPDIR/again"
+    cmp "$BATS_TEST_TMPDIR/loads" "$BATS_TEST_TMPDIR/again"
+    { printf '!hello 1\n' && cat "$BATS_TEST_TMPDIR/loads" &&
+        printf %b "$second!end 2\na\tnext\n!end 3\n"; } | "$@" >"$BATS_TEST_TMPDIR/rest"
+    grep -a '^!load' "$BATS_TEST_TMPDIR/rest" | cmp - "$BATS_TEST_TMPDIR/loads"
+    grep -av '^!' "$BATS_TEST_TMPDIR/rest" >>"$BATS_TEST_TMPDIR/got" || :
+    cmp "$BATS_TEST_TMPDIR/want" "$BATS_TEST_TMPDIR/got"
+}
+
+@test "state: each filter that keeps one goes on from where another was saved" {
+    some='a\tx\na\tx\na\ty\nb\tx\n'
+    odd='a\t\\n\\\na\t\x00\x80\x5c\x5cn\na\t\n'
+    for filter in 'tl-count' 'tl-count -p -k (.*)' 'tl-uniq' 'tl-uniq -c' 'tl-uniq -a' \
+        'tl-uniq -ac' 'tl-join' 'tl-join -n 3' 'tl-join -b x' 'tl-head -n 2' 'tl-head -n 6' \
+        'tl-head -n 0' 'tl-sample -n 3'; do
+        # shellcheck disable=SC2086 # words
+        continues "$some$odd" "$odd$some$some" $filter
+        # shellcheck disable=SC2086 # words
+        continues "" "$some" $filter
+        # shellcheck disable=SC2086 # words
+        continues "$some" "" $filter
+    done
+}
+
+@test "state: a record of many megabytes travels in parts" {
+    { printf '!hello 1\na\t' && head -c 20000000 /dev/zero | tr '\0' '\\' && printf '\n!save 1\n'; } |
+        tl-uniq -a >"$BATS_TEST_TMPDIR/saved"
+    sed -n 's/^!state /!load /p' "$BATS_TEST_TMPDIR/saved" >"$BATS_TEST_TMPDIR/loads"
+    run awk 'length > 70000' "$BATS_TEST_TMPDIR/loads"
+    assert_success
+    assert_output ''
+    { printf '!hello 1\n' && cat "$BATS_TEST_TMPDIR/loads" && printf '!save 1\n'; } | tl-uniq -a |
+        sed -n 's/^!state /!load /p' | cmp - "$BATS_TEST_TMPDIR/loads"
+}
+
+@test "state: what is none is refused in one line; a filter without any only answers" {
+    for load in 'x' '' '.x' '.\\x' '.' '#1\n!load .\t'; do
+        for filter in tl-count tl-head tl-uniq tl-join 'tl-sample -n 2'; do
+            # shellcheck disable=SC2086 # words
+            feed "!hello 1\n!load $load\n" $filter
+            fails 65 'state'
+        done
+    done
+    feed '!hello 1\n!save 7\n!load .x\na\tx\n!end 1\n' tl-upper
+    gives '!hello 1 card stateless map share\n!save 7\n!load .x\na\tX\n!end 1 1,0\n'
+    feed '!hello 1\n!save 7\n!load .x\na\tx\n!end 1\n' "$PROBE" frame
+    gives '!hello 1 card share\n!save 7\n!load .x\nhead\t\na\tx\nfoot\t\n!end 1 2,1\n'
+}
+
+@test "state: line numbers go on" {
+    feed '!hello 1\n!load #41\n!load .1\nno tag\n' tl-head
+    fails 65 'line 42: does not begin'
 }
 
 @test "input that ends without its end: what is held comes out, nobody is answered" {
@@ -364,7 +432,7 @@ PY
 
 @test "manuals: tagline(3) names every function of the header and no other" {
     header=$(grep -o '\<tl_[a-z_]*(' "$ROOT/lib/tagline.h" | tr -d '(' | sort -u)
-    page=$(sed -n 's/^\.Fn \(tl_[a-z_]*\) ".*/\1/p' "$ROOT/lib/tagline.3" | sort -u)
+    page=$(sed -n "s/^\\.F[no] \\(tl_[a-z_]*\\).*/\\1/p" "$ROOT/lib/tagline.3" | sort -u)
     assert_equal "$page" "$header"
     page=$(sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \(tl_[a-z_]*\).*/\1/p' "$ROOT/lib/tagline.3" | sort -u)
     assert_equal "$page" "$header"

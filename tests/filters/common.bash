@@ -68,7 +68,7 @@ behaves() {
     cmp "$BATS_TEST_TMPDIR/whole" "$BATS_TEST_TMPDIR/out"
     feed '!hello 1\n!fence 1\n!unknown \x00word\n!end 2\n' "$@"
     run cat -A "$BATS_TEST_TMPDIR/out"
-    assert_line --index 0 --regexp '^!hello 1 card( stateless( map)?)? share\$$'
+    assert_line --index 0 --regexp '^!hello 1 card( stateless( map)?| state)? share\$$'
     assert_line --index 1 '!fence 1$'
     assert_line --index 2 '!unknown ^@word$'
     assert_line --index 3 '!end 2 0$'

@@ -43,7 +43,7 @@ load common
 
 @test "count: each file has its own totals, an empty one none" {
     feed '!hello 1\na\tx\na\ty\n!fence 1\na\tz\n!end 2\n!end 3\na\tu\n!end 4\n' tl-count
-    gives '!hello 1 card share\n!fence 1 0*2\na\ta\t3\n!end 2 0,1\n!end 3 0\na\ta\t1\n!end 4 0,1\n'
+    gives '!hello 1 card state share\n!fence 1 0*2\na\ta\t3\n!end 2 0,1\n!end 3 0\na\ta\t1\n!end 4 0,1\n'
 }
 
 @test "count: a hundred thousand keys agree with sort and uniq" {

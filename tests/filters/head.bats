@@ -19,7 +19,7 @@ load common
 
 @test "head: of each file; the rest of it is answered" {
     feed '!hello 1\na\t1\na\t2\n!fence 1\na\t3\n!end 2\na\t4\n!end 3\n!end 4\n' tl-head -n 1
-    gives '!hello 1 card share\na\t1\n!fence 1 1,0\n!end 2 0,0\na\t4\n!end 3 1,0\n!end 4 0\n'
+    gives '!hello 1 card state share\na\t1\n!fence 1 1,0\n!end 2 0,0\na\t4\n!end 3 1,0\n!end 4 0\n'
 }
 
 @test "head: in a pipeline it stops reading, so an endless producer ends" {

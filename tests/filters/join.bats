@@ -36,7 +36,7 @@ load common
 
 @test "join: each file begins anew, the held lines belong to the end" {
     feed '!hello 1\na\t1\na\t2\n!fence 1\na\t3\n!end 2\na\t4\n!end 3\n' tl-join -n 2
-    gives '!hello 1 card share\na\t1 2\n!fence 1 0,1\na\t3\n!end 2 0,1\na\t4\n!end 3 0,1\n'
+    gives '!hello 1 card state share\na\t1 2\n!fence 1 0,1\na\t3\n!end 2 0,1\na\t4\n!end 3 0,1\n'
 }
 
 @test "join: a joined line over the limit is an error before memory fills" {

@@ -11,7 +11,7 @@ load common
 
 @test "sample: -n counts anew in each file" {
     feed '!hello 1\na\t1\na\t2\na\t3\n!end 1\na\t4\n!fence 2\na\t5\n!end 3\n' tl-sample -n 2
-    gives '!hello 1 card share\na\t1\na\t3\n!end 1 1,0,1,0\na\t4\n!fence 2 1\n!end 3 0,0\n'
+    gives '!hello 1 card state share\na\t1\na\t3\n!end 1 1,0,1,0\na\t4\n!fence 2 1\n!end 3 0,0\n'
 }
 
 @test "sample: -p 0 passes nothing, -p 1 everything" {

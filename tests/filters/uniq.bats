@@ -35,11 +35,11 @@ load common
 
 @test "uniq: each file begins anew" {
     feed '!hello 1\na\tx\na\tx\n!end 1\na\tx\n!fence 2\na\tx\n!end 3\n' tl-uniq
-    gives '!hello 1 card share\na\tx\n!end 1 1,0,0\na\tx\n!fence 2 1\n!end 3 0,0\n'
+    gives '!hello 1 card state share\na\tx\n!end 1 1,0,0\na\tx\n!fence 2 1\n!end 3 0,0\n'
     feed '!hello 1\na\tx\na\tx\n!end 1\na\tx\n!fence 2\na\tx\n!end 3\n' tl-uniq -c
-    gives '!hello 1 card share\na\tx\t2\n!end 1 0*2,1\n!fence 2 0\na\tx\t2\n!end 3 0,1\n'
+    gives '!hello 1 card state share\na\tx\t2\n!end 1 0*2,1\n!fence 2 0\na\tx\t2\n!end 3 0,1\n'
     feed '!hello 1\na\tx\na\tx\n!end 1\na\tx\n!end 3\n' tl-uniq -a
-    gives '!hello 1 card share\na\tx\n!end 1 1,0,0\na\tx\n!end 3 1,0\n'
+    gives '!hello 1 card state share\na\tx\n!end 1 1,0,0\na\tx\n!end 3 1,0\n'
 }
 
 @test "uniq: many different lines agree with awk" {
