@@ -209,8 +209,9 @@ static bool drop_capabilities(void)
         return false;
     for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
         caps[i].inheritable = 0;
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && geteuid() == 0)
+    int has;
+    for (int cap = 0; (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+        if (has && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && geteuid() == 0)
             return false; /* without the right to, nobody but root gains any by exec */
     return syscall(SYS_capset, &head, caps) == 0;
 }
@@ -225,10 +226,17 @@ void sandbox_allow_self(int rules)
     }
 }
 
+/* A core would be a file. In a sandbox that is in another, this is so already. */
+static bool no_core(void)
+{
+    struct rlimit core;
+    return getrlimit(RLIMIT_CORE, &core) == 0 &&
+           (core.rlim_max == 0 || setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0);
+}
+
 bool sandbox_enter(const struct sandbox *s, int rules)
 {
-    return setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0 && drop_capabilities() &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+    return no_core() && drop_capabilities() && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            syscall(SYS_landlock_restrict_self, rules, 0) == 0 &&
            syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &s->calls) == 0;
 }

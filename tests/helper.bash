@@ -13,6 +13,7 @@ case ${TL_BIN:-build} in
 esac
 PATH=$TL_BIN:$PATH
 export ROOT TL_BIN PATH LC_ALL=C
+umask 022 # a queue that a whole group may write would be refused
 
 # wait_until SECONDS COMMAND...: run COMMAND every 20 ms until it succeeds; 1 at the deadline.
 # A program that answers slowly is given the time; a pass never depends on speed.

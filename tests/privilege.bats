@@ -344,6 +344,23 @@ E
     assert_line --regexp '^sandbox: start up keep down; by seccomp and version [0-9]+ of Landlock$'
 }
 
+@test "sandbox: a router in it runs a flow of its own, with sandboxes of its own" {
+    needs_sandbox
+    echo secret >secret
+    cat >inner.flow <<'E'
+start [sandbox read=inner.flow] -> more : tl-upper
+more -> end | sh -c 'cat; cat secret 2>/dev/null || echo no secret'
+E
+    echo 'start [sandbox read=secret] -> end : tl-router -t inner.flow' >outer.flow
+    run --separate-stderr tl-router outer.flow <<<x
+    assert_success
+    assert_output $'X\nsecret'
+    sed -i 's/ read=secret//' outer.flow
+    run --separate-stderr tl-router outer.flow <<<x
+    assert_success
+    assert_output $'X\nno secret'
+}
+
 @test "sandbox: a command that dies of it fails the job, and says why" {
     needs_sandbox
     echo secret >secret
