@@ -199,6 +199,7 @@ static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch
     n->job = e->job;
     if (!n->writing)
         n->writing = run;
+    core_feed(c, lane);
 }
 
 /* Move the first n lines of the chain into a batch of their own. */

@@ -136,6 +136,14 @@ void node_fail_ended(struct engine *e, size_t node)
     fail_ended(e, node, " before the end");
 }
 
+/* It is half dead: for how long we are patient. */
+static void doom(struct engine *e, size_t node)
+{
+    if (!e->links[node].doomed)
+        e->links[node].doomed = engine_now_ms() + GRACE_MS;
+    e->timed = true;
+}
+
 /* A process that has ended, or closed its output, is dealt with when both are true. */
 void node_settle(struct engine *e, size_t node)
 {
@@ -144,8 +152,7 @@ void node_settle(struct engine *e, size_t node)
     if (!p->pid || !(p->ended || l->eof))
         return;
     if (!p->ended || !l->eof) {
-        if (!l->doomed)
-            l->doomed = engine_now_ms() + GRACE_MS;
+        doom(e, node);
         return;
     }
     while (l->err_open && poll(&(struct pollfd){.fd = p->err, .events = POLLIN}, 1, 0) == 1)
@@ -183,7 +190,10 @@ static void lose_patience(struct engine *e, size_t node)
 
 void nodes_check_deadlines(struct engine *e)
 {
+    if (!e->timed)
+        return;
     long now = engine_now_ms();
+    e->timed = false;
     for (size_t i = 0; i < e->flow->nlanes; i++) {
         struct link *l = &e->links[i];
         long timeout = flow_node(e->flow, i)->timeout_ms;
@@ -196,6 +206,7 @@ void nodes_check_deadlines(struct engine *e)
             snprintf(text, sizeof text, "no answer for %ld ms", timeout);
             engine_fail(e, EX_TEMPFAIL, i, text);
         }
+        e->timed = e->timed || l->doomed || (timeout && core_node_busy(e->core, i));
     }
 }
 
@@ -204,8 +215,8 @@ void node_stop_writing(struct engine *e, size_t node)
     engine_drop(e, &e->procs[node].in);
     if (flow_node(e->flow, node)->kind == NODE_COMMAND)
         core_command_deaf(e->core, node);
-    else if (!e->links[node].doomed)
-        e->links[node].doomed = engine_now_ms() + GRACE_MS;
+    else
+        doom(e, node);
 }
 
 static void write_node(struct engine *e, size_t node)
@@ -218,6 +229,7 @@ static void write_node(struct engine *e, size_t node)
         ssize_t wrote = writev(p->in, iov, (int)n);
         if (wrote >= 0) {
             l->active = engine_now_ms();
+            e->timed = e->timed || flow_node(e->flow, node)->timeout_ms;
             core_node_wrote(e->core, node, (size_t)wrote);
         } else if (errno == EAGAIN) {
             l->blocked = true;
@@ -251,12 +263,12 @@ static void pump_command(struct engine *e, size_t node)
 
 void nodes_pump(struct engine *e)
 {
-    for (size_t i = 0; i < e->flow->nlanes && !core_failure(e->core); i++) {
-        if (flow_node(e->flow, i)->kind == NODE_COMMAND)
-            pump_command(e, i);
-        else if (e->core->nodes[i].writing)
-            write_node(e, i);
-    }
+    size_t node;
+    for (size_t i = 0; i < e->ncommands && !core_failure(e->core); i++)
+        pump_command(e, e->commands[i]);
+    while (!core_failure(e->core) && (node = core_next_fed(e->core)) != NOWHERE)
+        if (flow_node(e->flow, node)->kind == NODE_FILTER)
+            write_node(e, node);
 }
 
 void node_read(struct engine *e, size_t node)
@@ -276,16 +288,6 @@ void node_read(struct engine *e, size_t node)
     } else if (errno != EAGAIN && errno != EINTR) {
         engine_fail_system(e, EX_OSERR, errno, node, strerror(errno));
     }
-}
-
-/* Does any process owe us something by a certain time? */
-bool nodes_have_deadlines(const struct engine *e)
-{
-    for (size_t i = 0; i < e->flow->nlanes; i++)
-        if (e->procs[i].pid && (e->links[i].doomed ||
-                                (flow_node(e->flow, i)->timeout_ms && core_node_busy(e->core, i))))
-            return true;
-    return false;
 }
 
 void nodes_renew_cpu(struct engine *e)

@@ -16,6 +16,7 @@ struct core *core_new(const struct flow *flow, struct graph *graph, bool tagged)
     c->graph = graph;
     c->tagged = tagged;
     c->nodes = xcalloc(flow->nlanes, sizeof *c->nodes);
+    c->fed = xcalloc(flow->nlanes, sizeof *c->fed);
     c->stages = xcalloc(graph->nstages, sizeof *c->stages);
     for (size_t i = 0; i < flow->nlanes; i++)
         source_init(c, &c->nodes[i].source, i, flow_node(flow, i)->kind == NODE_FILTER);
@@ -72,6 +73,7 @@ void core_free(struct core *c)
     batch_free_all(c, c->bare);
     for (size_t i = 0; i < c->flow->nlanes; i++)
         region_free(&c->nodes[i].region);
+    free(c->fed);
     free(c->nodes);
     free(c->stages);
     buf_free(&c->replies);
@@ -211,6 +213,22 @@ size_t core_node_iov(struct core *c, size_t node, struct iovec *iov, size_t max)
                                           run->fence_len - run->fence_written};
     }
     return count;
+}
+
+size_t core_next_fed(struct core *c)
+{
+    if (c->nfed == 0)
+        return NOWHERE;
+    size_t node = c->fed[--c->nfed];
+    c->nodes[node].fed = false;
+    return node;
+}
+
+void core_feed(struct core *c, size_t node)
+{
+    if (!c->nodes[node].fed)
+        c->fed[c->nfed++] = node;
+    c->nodes[node].fed = true;
 }
 
 /* Whole-file commands answer nothing before the end: such runs are over once written. */

@@ -150,6 +150,7 @@ struct node_state {
     struct run *first, *last; /* outstanding, in order */
     struct run *writing;      /* first that is not written */
     size_t offset;            /* of its first batch: written already */
+    bool fed;                 /* is in the list of those that have something to be written */
     uint64_t fences;          /* sent so far */
     struct job *job;          /* whose work came last */
     struct batch *pending;    /* in a cycle: input of the next round */
@@ -192,6 +193,7 @@ struct core {
     bool barrier;                  /* a control line waits until all before it is out */
     bool waits;                    /* ... and so does input behind it */
     struct buf replies;            /* control lines to print before anything else */
+    size_t *fed, nfed;             /* lanes that core_next_fed has not told yet */
     size_t inflight;               /* bytes */
     size_t held;                   /* ... of them in streams */
     struct batch *pool;            /* with bytes of their own */
@@ -226,6 +228,10 @@ size_t core_most_inflight(const struct flow *f); /* bytes */
 /* ---- core.c: to and from nodes; the node is a lane ---- */
 size_t core_node_iov(struct core *c, size_t node, struct iovec *iov, size_t max);
 void core_node_wrote(struct core *c, size_t node, size_t n);
+/* A lane that got something to be written since it was asked for last, or NOWHERE; and put one
+ * there, because it can take more now. */
+size_t core_next_fed(struct core *c);
+void core_feed(struct core *c, size_t node);
 char *core_node_room(struct core *c, size_t node, size_t n);
 void core_node_took(struct core *c, size_t node, size_t n);
 bool core_node_busy(const struct core *c, size_t node); /* owes an answer */

@@ -218,9 +218,12 @@ struct engine *engine_new(struct flow *flow, struct graph *graph, bool tagged, i
     *e = (struct engine){.flow = flow, .graph = graph, .tagged = tagged, .request = request};
     e->procs = xcalloc(flow->nlanes, sizeof *e->procs);
     e->links = xcalloc(flow->nlanes, sizeof *e->links);
+    e->commands = xcalloc(flow->nlanes, sizeof *e->commands);
     for (size_t i = 0; i < flow->nlanes; i++) {
         e->procs[i] = (struct proc){.in = -1, .out = -1, .err = -1};
         e->links[i].shared = -1;
+        if (flow_node(flow, i)->kind == NODE_COMMAND)
+            e->commands[e->ncommands++] = i;
     }
     e->pipe = pipe_size(flow);
     e->region = region_size(flow);
@@ -288,6 +291,7 @@ void engine_free(struct engine *e)
     buf_free(&e->failed.text);
     free(e->procs);
     free(e->links);
+    free(e->commands);
     free(e);
 }
 
@@ -379,6 +383,7 @@ static enum turn dispatch(struct engine *e, const struct epoll_event *ev)
     case W_IN:
         if (e->procs[node].in >= 0) {
             e->links[node].blocked = false;
+            core_feed(e->core, node);
             engine_watch(e, EPOLL_CTL_MOD, e->procs[node].in, 0, W_IN, node);
             if (ev->events & EPOLLERR)
                 node_stop_writing(e, node); /* nobody reads it any more */
@@ -407,7 +412,7 @@ enum turn engine_turn(struct engine *e)
     /* What is done the caller will take; what was written may have made room for input. */
     bool more = e->request_ready || is_done(e) || feed_more(e);
     feed_watch(e);
-    int timeout = more ? 0 : nodes_have_deadlines(e) ? TICK_MS : -1;
+    int timeout = more ? 0 : e->timed ? TICK_MS : -1;
     int n = epoll_wait(e->epoll, events, MOST_EVENTS, timeout);
     if (n < 0 && errno != EINTR)
         tl_die(EX_OSERR, "epoll_wait: %m");

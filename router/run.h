@@ -56,8 +56,10 @@ struct engine {
     struct core *core;
     struct proc *procs;
     struct link *links;
-    size_t pipe;   /* bytes to ask for */
-    size_t region; /* bytes to share with each filter; 0: none */
+    size_t *commands, ncommands; /* lanes that are no filters */
+    bool timed;                  /* some process may have a deadline */
+    size_t pipe;                 /* bytes to ask for */
+    size_t region;               /* bytes to share with each filter; 0: none */
     bool tagged;
     int epoll, signals, request;
     int signal;
@@ -127,7 +129,6 @@ void node_fail_ended(struct engine *e, size_t node);
 void nodes_reap(struct engine *e);
 void nodes_pump(struct engine *e);
 void nodes_check_deadlines(struct engine *e);
-bool nodes_have_deadlines(const struct engine *e);
 void nodes_renew_cpu(struct engine *e); /* a file is done: limits of CPU time begin anew */
 void feed_pump(struct engine *e);       /* read what there is while the core wants it */
 bool feed_more(const struct engine *e); /* could more be read at once? */
