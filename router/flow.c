@@ -376,10 +376,12 @@ static int line_of(const struct flow *f, size_t dest)
 static void check_duplicates(struct flow *f, struct problems *p)
 {
     for (size_t i = 1; i < f->nnodes + f->nsinks; i++) {
-        size_t first = find(f, flow_tag(f, i));
+        size_t first = find(f, flow_tag(f, i)); /* nodes are found before sinks */
+        int one = line_of(f, first), other = line_of(f, i);
         if (first < i)
-            problem(p, f, line_of(f, i), "%s stands in line %d already; a tag has one line",
-                    flow_tag(f, i), line_of(f, first));
+            problem(p, f, one > other ? one : other,
+                    "%s stands in line %d already; a tag has one line", flow_tag(f, i),
+                    one < other ? one : other);
     }
     for (size_t i = 1; i < f->nsinks; i++)
         for (size_t j = 0; j < i; j++)

@@ -68,6 +68,7 @@ extract() {
     export TMPDIR=$BATS_TEST_TMPDIR
     run -0 "$ROOT/scripts/demo" --clean </dev/null
     assert_line --regexp '^demo: ([0-9]+) of \1 files, [0-9]+ MB, in [0-9.]+ seconds$'
+    ((${#lines[@]} < 100)) || fail "${#lines[@]} lines"
     assert_line --regexp '^  failed +0 files'
     assert_line '  generated-100MB.log'
     no_processes_left

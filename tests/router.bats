@@ -83,7 +83,7 @@ END
 start -> end : tl-upper
 start -> end : tl-lower
 END
-    wrong 'a stands in line ' <<'END'
+    wrong 'wrong.flow:3: a stands in line 2 already' <<'END'
 start -> a : tl-upper
 a => x
 a -> start : tl-lower
