@@ -308,9 +308,12 @@ static void draw_body(const struct model *m)
     int nodes = 1 + (int)m->n_nodes;
     if (nodes > left - 5)
         nodes = left - 5 > 4 ? left - 5 : 4;
+    if (nodes > rows)
+        nodes = rows;
     int y = draw_nodes(m, BODY, nodes);
     y = draw_files(m, y > BODY ? y + 1 : y, BODY + rows - errors - traces - (y > BODY ? y + 1 : y));
-    y = draw_errors(m, y + 1, errors - 1);
+    if (errors)
+        y = draw_errors(m, y + 1, errors - 1);
     draw_traces(m, y + 1, traces - 1);
 }
 

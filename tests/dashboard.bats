@@ -359,6 +359,33 @@ on_screen() {
     wait_until 5 shown 'status 0'
 }
 
+@test "screen: what fills it leaves the last row alone" {
+    on_screen
+    supervisor
+    local i size
+    tell "$(queue_record 1)"
+    for i in {1..12}; do
+        tell "{\"v\":1,\"type\":\"node\",\"time\":1,\"node\":\"node$i\",\"lines_in\":5}"
+    done
+    for i in {1..40}; do
+        tell "{\"v\":1,\"type\":\"file\",\"time\":1,\"event\":\"done\",\"name\":\"file$i\",\"size\":1}"
+    done
+    for i in {1..9}; do
+        tell "{\"v\":1,\"type\":\"trace\",\"time\":1,\"name\":\"f\",\"text\":\"way$i\",\"path\":[]}"
+    done
+    full() { screen capture-pane -p | grep -q "$1" && [[ $(screen capture-pane -p | tail -n 1) == ' q quits' ]]; }
+    for size in '110 40' '110 41' '80 24'; do
+        screen resize-window -x "${size% *}" -y "${size#* }"
+        wait_until 5 full file40
+    done
+    screen resize-window -x 110 -y 40
+    wait_until 5 full way9
+    screen resize-window -x 80 -y 11
+    wait_until 5 full node1
+    screen send-keys q
+    wait_until 5 shown 'status 0'
+}
+
 @test "screen: says that it holds and why, and that records stop or the supervisor ends" {
     on_screen
     supervisor
