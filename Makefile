@@ -128,4 +128,4 @@ clean:
 
 .PHONY: all demo check units fuzz fuzzers lint crash bench install uninstall clean
 .SECONDARY:
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -path $B/peers -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -190,9 +190,10 @@ static void lose_patience(struct engine *e, size_t node)
 
 void nodes_check_deadlines(struct engine *e)
 {
-    if (!e->timed)
-        return;
     long now = engine_now_ms();
+    if (!e->timed || now < e->look)
+        return;
+    e->look = now + TICK_MS;
     e->timed = false;
     for (size_t i = 0; i < e->flow->nlanes; i++) {
         struct link *l = &e->links[i];

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,14 +100,24 @@ static long now_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* A descriptor that is readable when a child has ended; -1 if there is none to be had. */
+static int watch_ends(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGCHLD);
+    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 /* Wait until all have ended or the time is over, and pass on what they still say; says whether they
- * have ended. The end of standard error tells, unless a grandchild holds it: so look now and then.
- */
+ * have ended. Others may take the signals that tell of ends: so look now and then. */
 static bool wait_all(struct proc *list, size_t n, int ms)
 {
     long until = now_ms() + ms;
-    struct pollfd *fds = xcalloc(n, sizeof *fds);
+    struct pollfd *fds = xcalloc(n + 1, sizeof *fds);
+    struct signalfd_siginfo end;
     size_t left = n;
+    fds[n] = (struct pollfd){.fd = watch_ends(), .events = POLLIN};
     for (;;) {
         left = 0;
         for (size_t i = 0; i < n; i++) {
@@ -115,13 +126,15 @@ static bool wait_all(struct proc *list, size_t n, int ms)
         }
         long rest = until - now_ms();
         int slice = left == 0 || rest <= 0 ? 0 : rest < LOOK_MS ? (int)rest : LOOK_MS;
-        int ready = poll(fds, n, slice);
+        int ready = poll(fds, n + 1, slice);
         for (size_t i = 0; i < n && ready > 0; i++)
             if (fds[i].revents && !proc_stderr(&list[i]))
                 close_fd(&list[i].err);
-        if (rest <= 0 || (left == 0 && ready <= 0))
+        bool ended = ready > 0 && fds[n].revents && read(fds[n].fd, &end, sizeof end) > 0;
+        if (rest <= 0 || (left == 0 && ready <= ended))
             break;
     }
+    close_fd(&fds[n].fd);
     free(fds);
     return left == 0;
 }

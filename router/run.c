@@ -21,7 +21,6 @@
 
 enum {
     MOST_EVENTS = 64,
-    TICK_MS = 100, /* how often deadlines are looked at while any runs */
     PIPE_WISH = 1 << 20,
     PIPE_BUDGET = 48 << 20, /* of the 64 MiB of pipes that a user may have */
     PIPE_LEAST = 64 << 10,

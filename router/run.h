@@ -50,6 +50,8 @@ enum turn {
     TURN_SIGNAL,  /* e->signal */
 };
 
+enum { TICK_MS = 100 }; /* how often deadlines are looked at while there are any */
+
 struct engine {
     struct flow *flow; /* gets the promises that filters make */
     struct graph *graph;
@@ -57,7 +59,8 @@ struct engine {
     struct proc *procs;
     struct link *links;
     size_t *commands, ncommands; /* lanes that are no filters */
-    bool timed;                  /* some process may have a deadline */
+    bool timed;                  /* some process may have a deadline ... */
+    long look;                   /* ms: ... and then they are looked at next */
     size_t pipe;                 /* bytes to ask for */
     size_t region;               /* bytes to share with each filter; 0: none */
     bool tagged;

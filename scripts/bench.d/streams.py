@@ -160,20 +160,22 @@ def captures(setting):
     yield Case("T5", title, megabytes(data), "MB", programs, lambda: setting.forget(data))
 
 
-def chain_flow(nodes):
+def chain_flow(nodes, command):
     """A flow of so many nodes in a row."""
     tags = ["start", *(f"n{n}" for n in range(1, nodes)), "end"]
-    return "".join(f"{a} -> {b} : cat\n" for a, b in zip(tags, tags[1:]))
+    return "".join(f"{a} -> {b} : {command} {b}\n" for a, b in zip(tags, tags[1:]))
 
 
 def chain(setting, key, nodes, length, bytes_, **how):
-    """So many identity filters in a row, and as many pipes between cats."""
+    """So many identity filters in a row, of the library and not, and as many pipes between cats."""
     data = setting.data("words", bytes_, length, 1)
-    flow = setting.text(f"chain-{nodes}.flow", chain_flow(nodes))
+    flow = setting.text(f"chain-{nodes}.flow", chain_flow(nodes, "tl-copy"))
+    cats = setting.text(f"cats-{nodes}.flow", chain_flow(nodes, "sh -c 'exec cat'"))
     pipes = f'cat "$1"{" | cat" * nodes} >out'
     spread = 'PARALLEL_HOME=$PWD parallel --will-cite --pipe --block 1M -k cat <"$1" >out'
     programs = [
         _to_out("tagline", setting.tool("tl-router"), flow, data),
+        _to_out("tagline, nodes are cat", setting.tool("tl-router"), cats, data),
         Program(
             f"cat | cat, {nodes} pipe{'s' * (nodes > 1)}",
             *command("sh", "-c", pipes, "sh", data, results=("out",)),
