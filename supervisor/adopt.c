@@ -285,7 +285,7 @@ static void died(struct super *s, struct worker *w, int status, bool was_ready)
             how, number);
     if (status == EX_OSERR)
         super_hold(s, HOLD_STORM, "the system refuses workers what they need (status %d)", status);
-    else if (was_ready && s->idle_deaths >= IDLE_DEATHS)
+    else if (s->idle_deaths >= IDLE_DEATHS)
         super_hold(s, HOLD_FLOW, "%s: filters die with nothing to do (%s %d)", s->opt.flow, how,
                    number);
     else if (!was_ready && pool_ready(&s->pool, s->adopt.generation) == 0)

@@ -93,9 +93,14 @@ char *job_input(const struct job *j, char *path)
     return store_path(path, QUEUE_UNDERPROCESS, j->name);
 }
 
+char *job_run_folder(unsigned long id, char *path)
+{
+    char name[24];
+    snprintf(name, sizeof name, "%lu", id);
+    return store_path(path, STORE_WORK, name);
+}
+
 char *job_folder(const struct job *j, char *path)
 {
-    char id[24];
-    snprintf(id, sizeof id, "%lu", j->id);
-    return store_path(path, STORE_WORK, id);
+    return job_run_folder(j->id, path);
 }

@@ -60,8 +60,9 @@ void job_fault_reply(struct job *j, const struct reply *r);
 /* Its name for messages; the text is owned by the buffer. */
 const char *job_shown(const struct job *j, struct buf *text);
 
-/* "underprocess/NAME", and its folder of partial results. */
+/* "underprocess/NAME", and its folder of partial results, or that of a run. */
 char *job_input(const struct job *j, char *path);
 char *job_folder(const struct job *j, char *path);
+char *job_run_folder(unsigned long id, char *path);
 
 #endif

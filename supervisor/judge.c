@@ -190,15 +190,40 @@ static void on_gone(void *arg, struct worker *w, int status, bool was_ready, str
 {
     struct super *s = arg;
     accounts_gone(&s->accounts, (size_t)(w - s->pool.workers));
-    s->idle_deaths += was_ready && status < 128 && (njobs == 0 || had_own_reason(status));
+    s->idle_deaths += status > 0 && status < 128 && (njobs == 0 || had_own_reason(status));
     for (size_t i = 0; i < njobs; i++)
         lost(s, jobs[i], status);
     adopt_worker_gone(s, w, status, was_ready);
 }
 
+static void on_behind(void *arg, struct worker *w, struct job **jobs, size_t njobs)
+{
+    struct super *s = arg;
+    char why[64];
+    snprintf(why, sizeof why, "%zu files behind it go to other workers", njobs);
+    work_log(w->jobs[0], "takes long", why);
+    for (size_t i = 0; i < njobs; i++) {
+        jobs[i]->id = 0; /* its folder is the worker's until it is left */
+        work_uncharge(s, jobs[i]);
+        work_delay(s, jobs[i], 0, times_ms());
+    }
+}
+
+static void on_left(void *arg, unsigned long id)
+{
+    struct super *s = arg;
+    char folder[STORE_PATH];
+    store_remove_folder(&s->store, job_run_folder(id, folder));
+}
+
 struct pool_handler work_pool_handler(struct super *s)
 {
-    return (struct pool_handler){.arg = s, .ready = on_ready, .answer = on_answer, .gone = on_gone};
+    return (struct pool_handler){.arg = s,
+                                 .ready = on_ready,
+                                 .answer = on_answer,
+                                 .gone = on_gone,
+                                 .behind = on_behind,
+                                 .left = on_left};
 }
 
 static void on_finished(void *arg, struct job *j)

@@ -141,6 +141,8 @@ static bool turn(struct super *s)
         orders_look(s);
     pool_io(&s->pool, now);
     pool_reap(&s->pool, now);
+    if (s->state == SUPER_RUNNING)
+        pool_relieve(&s->pool, now);
     adopt_reap(s, now);
     super_hold_step(s, now);
     second_step(s, now);

@@ -4,6 +4,7 @@
 #include "pool.h"
 #include "spawn.h"
 #include "tagline.h"
+#include "talk.h"
 #include "text.h"
 
 #include <errno.h>
@@ -35,13 +36,6 @@ void pool_free(struct pool *p)
     free(p->router);
 }
 
-static void hang_up(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* Two pipes; ours are [0] of out and [1] of in, and never block. */
 static int make_pipes(int in[2], int out[2])
 {
@@ -63,11 +57,11 @@ int pool_start(struct pool *p, struct worker *w, const char *flow, unsigned gene
                     : -1;
     int saved = errno;
     free(argv[2]);
-    hang_up(&in[0]);
-    hang_up(&out[1]);
+    talk_hang_up(&in[0]);
+    talk_hang_up(&out[1]);
     if (pid < 0) {
-        hang_up(&in[1]);
-        hang_up(&out[0]);
+        talk_hang_up(&in[1]);
+        talk_hang_up(&out[0]);
         errno = saved;
         return -1;
     }
@@ -78,6 +72,8 @@ int pool_start(struct pool *p, struct worker *w, const char *flow, unsigned gene
     w->generation = generation;
     w->deadline = now + POOL_READY_MS;
     w->to.len = w->from.len = 0;
+    w->pace = -1;
+    w->stuck = false;
     return 0;
 }
 
@@ -91,58 +87,29 @@ pid_t pool_check(const struct pool *p, const char *flow)
     return pid;
 }
 
+/* How many jobs it may have: where a file takes long, others must not wait behind it. */
+static size_t depth(const struct worker *w)
+{
+    if (w->pace < 0)
+        return 2;
+    long jobs = POOL_QUEUE_MS / (w->pace + 1) + 1;
+    return jobs < POOL_DEPTH ? (size_t)jobs : POOL_DEPTH;
+}
+
 struct worker *pool_room(const struct pool *p, unsigned generation, bool alone, bool keep)
 {
     struct worker *best = NULL;
     for (size_t i = 0; i < p->n; i++) {
         struct worker *w = &p->workers[i];
-        if (w->state != WORKER_READY || w->generation != generation)
+        if (w->state != WORKER_READY || w->generation != generation || w->stuck || w->alone)
             continue;
         bool kept = keep;
         keep = false; /* only the first is kept */
-        bool room = w->njobs == 0 ||
-                    (w->njobs < POOL_DEPTH && w->flight < POOL_FLIGHT && !w->alone && !alone);
+        bool room = w->njobs == 0 || (w->njobs < depth(w) && w->flight < POOL_FLIGHT && !alone);
         if (!kept && room && (!best || w->njobs < best->njobs))
             best = w;
     }
     return best;
-}
-
-static void write_some(struct worker *w)
-{
-    while (w->to.len > 0 && w->in >= 0) {
-        ssize_t n = write(w->in, w->to.data, w->to.len);
-        if (n > 0)
-            buf_shift(&w->to, (size_t)n);
-        else if (n < 0 && errno == EAGAIN)
-            return;
-        else if (n < 0 && errno != EINTR)
-            hang_up(&w->in); /* it is ending; waitpid will say how */
-    }
-    if (w->state == WORKER_ENDING && w->to.len == 0)
-        hang_up(&w->in);
-}
-
-void pool_give(struct worker *w, struct job *job, bool alone, const char *queue)
-{
-    char path[STORE_PATH];
-    buf_addf(&w->to, WORKER_JOB " %lu ", job->id);
-    text_percent(&w->to, queue, strlen(queue));
-    buf_addc(&w->to, '/');
-    job_input(job, path);
-    text_percent(&w->to, path, strlen(path));
-    buf_addc(&w->to, ' ');
-    text_percent(&w->to, queue, strlen(queue));
-    buf_addc(&w->to, '/');
-    job_folder(job, path);
-    text_percent(&w->to, path, strlen(path));
-    buf_addc(&w->to, ' ');
-    text_percent(&w->to, job->name, strlen(job->name));
-    buf_adds(&w->to, job->trace ? " " WORKER_TRACE "\n" : "\n");
-    w->jobs[w->njobs++] = job;
-    w->flight += job->input.size;
-    w->alone = alone;
-    write_some(w);
 }
 
 void pool_retire(struct worker *w, long long now)
@@ -151,7 +118,7 @@ void pool_retire(struct worker *w, long long now)
         return;
     w->state = WORKER_ENDING;
     w->deadline = w->njobs == 0 ? now + POOL_GRACE_MS : 0;
-    write_some(w);
+    talk_write(w);
 }
 
 void pool_kill(const struct worker *w)
@@ -161,101 +128,28 @@ void pool_kill(const struct worker *w)
         tl_warn("worker %d: cannot be killed: %m", (int)w->pid);
 }
 
-/* The job in flight with that id, no longer in flight; or NULL. */
-static struct job *take_job(struct worker *w, int64_t id)
+static void take_back(struct pool *p, struct worker *w)
 {
-    for (size_t i = 0; i < w->njobs; i++) {
-        struct job *j = w->jobs[i];
-        if ((int64_t)j->id != id)
-            continue;
-        memmove(&w->jobs[i], &w->jobs[i + 1], (w->njobs - i - 1) * sizeof *w->jobs);
-        w->njobs--;
+    struct job *behind[POOL_DEPTH];
+    size_t n = 0;
+    while (w->njobs > 1) {
+        struct job *j = w->jobs[--w->njobs];
         w->flight -= j->input.size;
-        w->alone = false;
-        return j;
+        w->taken[w->ntaken++] = j->id;
+        behind[n++] = j;
     }
-    return NULL;
+    p->handler.behind(p->handler.arg, w, behind, n);
 }
 
-static bool obey(struct pool *p, struct worker *w, struct reply *r, long long now, const char **why)
+void pool_relieve(struct pool *p, long long now)
 {
-    if (r->ready != (w->state == WORKER_STARTING)) {
-        *why = r->ready ? "it is ready twice" : "it was not ready yet";
-        /* One that was told to end before it was ready may say so still. */
-        return r->ready && w->state == WORKER_ENDING;
-    }
-    if (r->ready) {
-        w->state = WORKER_READY;
-        w->deadline = 0;
-        p->handler.ready(p->handler.arg, w, r);
-        return true;
-    }
-    struct job *job = take_job(w, r->id);
-    *why = "it was not asked for that job";
-    if (!job)
-        return false;
-    if (w->state == WORKER_ENDING && w->njobs == 0)
-        w->deadline = now + POOL_GRACE_MS;
-    w->deaths = 0;
-    p->handler.answer(p->handler.arg, w, job, r);
-    return true;
-}
-
-/* One line that a worker printed. A worker that talks nonsense cannot be trusted with files. */
-static void hear(struct pool *p, struct worker *w, const char *line, size_t n, long long now)
-{
-    struct reply r;
-    const char *why = "";
-    if (!reply_parse(&r, line, n, &why) || !obey(p, w, &r, now, &why)) {
-        tl_warn("worker %d: a wrong answer: %s; killed", (int)w->pid, why);
-        pool_kill(w);
-        hang_up(&w->out);
-    }
-    reply_free(&r);
-}
-
-static void hear_lines(struct pool *p, struct worker *w, long long now)
-{
-    size_t at = 0;
-    char *nl;
-    while (w->out >= 0 && at < w->from.len &&
-           (nl = memchr(w->from.data + at, '\n', w->from.len - at))) {
-        char *line = w->from.data + at;
-        at = (size_t)(nl + 1 - w->from.data);
-        hear(p, w, line, (size_t)(nl - line), now);
-    }
-    buf_shift(&w->from, at);
-    if (w->from.len > POOL_ANSWER) {
-        tl_warn("worker %d: an answer of more than %d bytes; killed", (int)w->pid, POOL_ANSWER);
-        pool_kill(w);
-        hang_up(&w->out);
-    }
-}
-
-/* It will say no more: it is about to end, or nobody will ever hear its answers. */
-static void fall_silent(struct worker *w, bool closed, long long now)
-{
-    if (!closed) {
-        tl_warn("worker %d: cannot be read: %m; killed", (int)w->pid);
-        pool_kill(w);
-    }
-    hang_up(&w->out);
-    if (!w->deadline)
-        w->deadline = now + POOL_GRACE_MS;
-}
-
-static void read_some(struct pool *p, struct worker *w, long long now)
-{
-    while (w->out >= 0) {
-        ssize_t n = read(w->out, buf_room(&w->from, 65536), 65536);
-        if (n > 0) {
-            w->from.len += (size_t)n;
-            hear_lines(p, w, now);
-        } else if (n < 0 && errno == EAGAIN) {
-            return;
-        } else if (n == 0 || errno != EINTR) {
-            fall_silent(w, n == 0, now);
-        }
+    for (size_t i = 0; i < p->n; i++) {
+        struct worker *w = &p->workers[i];
+        if (w->state != WORKER_READY || w->njobs == 0)
+            continue;
+        w->stuck = w->stuck || now - w->since >= POOL_STUCK_MS;
+        if (w->stuck && w->njobs > 1 && pool_able(p, w->generation) > 0)
+            take_back(p, w);
     }
 }
 
@@ -275,8 +169,8 @@ size_t pool_polls(const struct pool *p, struct pollfd *polls)
 void pool_io(struct pool *p, long long now)
 {
     for (size_t i = 0; i < p->n; i++) {
-        write_some(&p->workers[i]);
-        read_some(p, &p->workers[i], now);
+        talk_write(&p->workers[i]);
+        talk_read(p, &p->workers[i], now);
     }
 }
 
@@ -285,7 +179,7 @@ static void bury(struct pool *p, struct worker *w, long long now)
 {
     struct job *lost[POOL_DEPTH];
     int status;
-    read_some(p, w, now);
+    talk_read(p, w, now);
     kill(-w->pid, SIGKILL); /* what is left of its group; its number is ours until it is reaped */
     while (waitpid(w->pid, &status, 0) != w->pid)
         if (errno != EINTR)
@@ -293,14 +187,16 @@ static void bury(struct pool *p, struct worker *w, long long now)
     bool was_ready = w->state != WORKER_STARTING;
     size_t nlost = w->njobs;
     memcpy(lost, w->jobs, nlost * sizeof *lost);
-    hang_up(&w->in);
-    hang_up(&w->out);
+    talk_hang_up(&w->in);
+    talk_hang_up(&w->out);
     w->deaths += w->state != WORKER_ENDING;
     w->state = WORKER_NONE;
     w->njobs = 0;
     w->flight = 0;
-    w->alone = false;
+    w->alone = w->stuck = false;
     w->deadline = 0;
+    while (w->ntaken > 0)
+        p->handler.left(p->handler.arg, w->taken[--w->ntaken]);
     p->handler.gone(p->handler.arg, w, spawn_status(status), was_ready, lost, nlost);
 }
 
@@ -328,7 +224,10 @@ long long pool_next(const struct pool *p)
 {
     long long next = -1;
     for (size_t i = 0; i < p->n; i++) {
-        long long at = p->workers[i].deadline;
+        const struct worker *w = &p->workers[i];
+        long long at = w->deadline;
+        if (!at && w->state == WORKER_READY && w->njobs > 1 && !w->stuck)
+            at = w->since + POOL_STUCK_MS;
         if (at && (next < 0 || at < next))
             next = at;
     }
@@ -356,6 +255,15 @@ size_t pool_alone(const struct pool *p)
     size_t n = 0;
     for (size_t i = 0; i < p->n; i++)
         n += p->workers[i].alone;
+    return n;
+}
+
+size_t pool_able(const struct pool *p, unsigned generation)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->workers[i].state == WORKER_READY && p->workers[i].generation == generation &&
+             !p->workers[i].stuck;
     return n;
 }
 

@@ -13,7 +13,9 @@
 #include <sys/types.h>
 
 enum {
-    POOL_DEPTH = 16,        /* jobs in flight a worker, so that small files do not wait for us */
+    POOL_DEPTH = 16,      /* jobs in flight a worker at most, so that small files wait for nobody */
+    POOL_QUEUE_MS = 1000, /* and no more than it was lately seen to do in so long */
+    POOL_STUCK_MS = 3000, /* a job that takes longer holds up none behind it */
     POOL_FLIGHT = 4 << 20,  /* bytes in flight after which it gets no further job */
     POOL_READY_MS = 60000,  /* it must be ready by then */
     POOL_GRACE_MS = 10000,  /* it must end by then once it has nothing to do */
@@ -34,8 +36,13 @@ struct worker {
     struct buf to, from;
     struct job *jobs[POOL_DEPTH];
     size_t njobs;
-    int64_t flight;      /* bytes of them */
-    bool alone;          /* has a job that must not take others down with it */
+    int64_t flight;  /* bytes of them */
+    long long since; /* the first of them is at work */
+    long pace;       /* milliseconds that a job took lately; -1: none was done yet */
+    bool alone;      /* has a job that must not take others down with it */
+    bool stuck;      /* its first job takes long: it gets no other */
+    unsigned long taken[POOL_DEPTH]; /* ids of jobs that went to others; it does not know */
+    size_t ntaken;
     unsigned generation; /* of the flow it runs */
     long long deadline;  /* killed if it has not changed state by then; 0: none */
     long long rest;      /* not to be started before */
@@ -50,6 +57,10 @@ struct pool_handler {
      * jobs are lost and no longer its own. */
     void (*gone)(void *arg, struct worker *w, int status, bool was_ready, struct job **jobs,
                  size_t njobs);
+    /* Jobs behind one that takes long are no longer its own; it may still write into their folders,
+     * until each is left. */
+    void (*behind)(void *arg, struct worker *w, struct job **jobs, size_t njobs);
+    void (*left)(void *arg, unsigned long id);
 };
 
 struct pool {
@@ -72,8 +83,8 @@ pid_t pool_check(const struct pool *p, const char *flow);
 /* A worker of this generation with room for a job, the least busy one; or NULL. alone: one that has
  * nothing else to do. keep: leave out the first, so that it becomes idle. */
 struct worker *pool_room(const struct pool *p, unsigned generation, bool alone, bool keep);
-/* Hand it the job; queue is the absolute path of the queue. */
-void pool_give(struct worker *w, struct job *job, bool alone, const char *queue);
+/* Take back jobs that wait behind one that takes long, where another worker could have them. */
+void pool_relieve(struct pool *p, long long now);
 
 /* Let it finish what it has and end. */
 void pool_retire(struct worker *w, long long now);
@@ -91,6 +102,8 @@ long long pool_next(const struct pool *p);
 size_t pool_running(const struct pool *p); /* processes */
 size_t pool_jobs(const struct pool *p);    /* in flight */
 size_t pool_alone(const struct pool *p);   /* workers that have a job alone */
+/* Those that are ready, and whose job does not take long. */
+size_t pool_able(const struct pool *p, unsigned generation);
 size_t pool_ready(const struct pool *p, unsigned generation);
 /* Those that start or are ready. */
 size_t pool_live(const struct pool *p, unsigned generation);

@@ -11,6 +11,7 @@
 #include "reason.h"
 #include "super.h"
 #include "tagline.h"
+#include "talk.h"
 #include "text.h"
 #include "times.h"
 
@@ -192,7 +193,7 @@ static void begin_run(struct super *s, struct job *j, bool alone, bool keep, lon
     if (!j->told)
         report_file(s, j, "claimed", now);
     j->told = true;
-    pool_give(pool_room(&s->pool, s->adopt.generation, alone, keep), j, alone, s->store.path);
+    talk_give(pool_room(&s->pool, s->adopt.generation, alone, keep), j, alone, s->store.path, now);
 }
 
 /* The claim failed: is it the file, or the system? */
@@ -271,8 +272,8 @@ static bool inflight_room(const struct super *s)
  * Where places are few, they take turns. */
 static bool retry_may_run(const struct super *s)
 {
-    bool few =
-        s->opt.workers == 1 || (s->opt.max_inflight && s->opt.max_inflight <= s->opt.workers);
+    bool few = pool_able(&s->pool, s->adopt.generation) <= 1 ||
+               (s->opt.max_inflight && s->opt.max_inflight <= s->opt.workers);
     if (!inflight_room(s) || (few && !s->retry_turn && waiting_first(&s->waiting)))
         return false;
     return s->opt.workers == 1 || pool_alone(&s->pool) < (size_t)s->opt.workers / 2;

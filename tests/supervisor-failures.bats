@@ -11,6 +11,7 @@ setup() {
 }
 
 teardown() {
+    [ -n "$BATS_TEST_COMPLETED" ] || cat "$LOG" >&2
     kill_marked
     small_disk_gone "$Q"
 }
@@ -198,6 +199,33 @@ END
     stop TERM 0
 }
 
+@test "failures: files behind one that takes long go to another worker, and come out once" {
+    command_flow <<END
+[ "\$x" != slow ] || until [ -e $GATE ]; do sleep 0.02; done; echo "\$x"
+END
+    supervise
+    for i in $(seq 30); do drop "quick$i" "$i"; done # so that workers get many at a time
+    wait_until 20 has_files processed 30
+    mkdir "$BATS_TEST_TMPDIR/burst"
+    for i in $(seq 24); do echo "$i" >"$BATS_TEST_TMPDIR/burst/f$i"; done
+    echo slow >"$BATS_TEST_TMPDIR/burst/a-slow"
+    kill -STOP "$SUP" # it finds them all at once
+    python3 -c 'import os, sys; [os.rename(f.path, sys.argv[2] + "/" + f.name) for f in sorted(os.scandir(sys.argv[1]), key=lambda f: f.name)]' \
+        "$BATS_TEST_TMPDIR/burst" "$IN"
+    kill -CONT "$SUP"
+    wait_until 20 has_files processed 54
+    logged 'takes long: a-slow'
+    [ -e "$Q/underprocess/a-slow" ]
+    touch "$GATE"
+    wait_until 10 processed a-slow
+    stop TERM 0
+    has_files output 55
+    has_files failed 0
+    assert_equal "$(count_logged retried:)" 0
+    nothing_left
+    no_processes_left
+}
+
 @test "failures: files that are tried again leave half of the workers, however long they take" {
     command_flow <<END
 case \$x in poison*) ;; *) echo "\$x"; exit ;; esac
@@ -318,14 +346,14 @@ start -> end : sh -c 'echo >>$BATS_TEST_TMPDIR/runs; read hello; echo "\$hello";
 END
     supervise -j 1 --backoff 10ms..1h
     touch "$GATE"
-    wait_until 20 logged hold:
+    wait_until 20 logged 'filters die with nothing to do'
     drop file
     local before
     before=$(runs)
     wait_until 10 waits file
     [ "$before" -le 8 ]
     assert_equal "$(runs)" "$before"
-    assert_equal "$(count_logged hold:)" 1
+    [ "$(count_logged hold:)" -le 2 ]
     assert_equal "$(reload_mended)" mended
     wait_until 10 processed file
     has_files failed 0
@@ -405,11 +433,19 @@ supervise_with() { # INJECT... [-- OPTION...]
         shift
     done
     shift $(($# > 0))
-    command -v strace || skip "strace is not installed"
+    command -v strace >&2 || skip "strace is not installed"
     : >"$LOG"
     strace -qq -o "$BATS_TEST_TMPDIR/trace" "${calls[@]}" \
         tl-supervisor -j 1 --settle 50ms --backoff 10ms..50ms --retries 0 "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
+}
+
+# How often it makes the call until it is ready, with a queue like this one.
+calls_before_ready() { # CALL
+    supervise_with "$1:delay_exit=0"
+    wait_until 20 logged ready: >&2
+    stop_traced >&2
+    grep -c "^$1(" "$BATS_TEST_TMPDIR/trace"
 }
 
 stop_traced() {
@@ -418,14 +454,13 @@ stop_traced() {
 }
 
 @test "failures: case 6: EIO, EROFS, EDQUOT, ENOSPC wherever it may be: held, resumed, no file failed" {
-    local trial call error
-    # the claim, a folder for results, the moves; the syncs are in supervisor.bats
-    for trial in renameat2:EROFS renameat2:EIO mkdirat:EDQUOT mkdirat:ENOSPC; do
-        call=${trial%:*} error=${trial#*:}
+    local trial call error when
+    # a claim, another or a move, folders for results; the syncs are in supervisor.bats
+    for trial in renameat2:EROFS:1 renameat2:EIO:3 mkdirat:EDQUOT:1 mkdirat:ENOSPC:2; do
+        IFS=: read -r call error when <<<"$trial"
         rm -rf "$Q"
         mkdir -p "$IN" "$Q"/{underprocess,processed,output,failed} "$Q"/.tagline/{work,journal,flow}
-        # mkdirat: ten while it starts
-        supervise_with "$call:error=$error:when=$([[ $call == mkdirat ]] && echo 11 || echo 3)"
+        supervise_with "$call:error=$error:when=$(($(calls_before_ready "$call") + when))"
         wait_until 20 logged ready:
         drop one
         drop two
