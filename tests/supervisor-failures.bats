@@ -539,7 +539,7 @@ END
     drop ours
     chown 65534 "$IN" "$IN/theirs"
     chmod 1777 "$IN"
-    "${UNPRIVILEGED[@]}" tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    "${UNPRIVILEGED[@]}" tl-supervisor -j 1 --producers anybody --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
     wait_until 10 processed ours
     wait_until 10 logged 'theirs: cannot be claimed: Operation not permitted'
@@ -548,7 +548,7 @@ END
     waits theirs
     assert_equal "$(count_logged 'cannot be claimed')" 1
     stop TERM 0
-    run -77 "${UNPRIVILEGED[@]}" timeout 60 tl-supervisor --once --settle 0 "$FLOW" "$Q"
+    run -77 "${UNPRIVILEGED[@]}" timeout 60 tl-supervisor --producers anybody --once --settle 0 "$FLOW" "$Q"
     has_files failed 0
 }
 
@@ -556,7 +556,7 @@ END
     drop file
     mkdir -p "$Q/processed"
     chmod 555 "$Q/processed"
-    "${UNPRIVILEGED[@]}" tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    "${UNPRIVILEGED[@]}" tl-supervisor -j 1 --producers anybody --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
     wait_until 20 logged hold:
     logged 'Permission denied'
