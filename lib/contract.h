@@ -43,12 +43,13 @@
 #define QUEUE_METRICS      "metrics"
 #define QUEUE_STATE        ".tagline"
 
-/* Words to the supervisor of a queue from another tl-supervisor, and what it says of itself. */
-#define QUEUE_STATUS  QUEUE_STATE "/status"  /* one JSON object, replaced whole */
-#define QUEUE_CONTROL QUEUE_STATE "/control" /* a folder */
-#define CONTROL_PAUSE "pause"                /* claim nothing while this file is there */
-#define CONTROL_ASK   "ask-"                 /* a file that it removes when it has looked; in */
-                                             /* it, the name of a file to run again now */
+/* Words to the supervisor of a queue from another tl-supervisor, and what it says of itself: while
+ * the file of the pause is there, nothing is claimed; one that asks is removed when it was looked
+ * at, and names a file to run again now, or none. The status is one JSON object, replaced whole. */
+#define QUEUE_CONTROL QUEUE_STATE "/control"
+#define QUEUE_PAUSE   QUEUE_CONTROL "/pause"
+#define QUEUE_ASK     "ask-"
+#define QUEUE_STATUS  QUEUE_STATE "/status"
 
 /*
  * Supervisor to router, one line a job on the router's standard input (tl-router --worker):

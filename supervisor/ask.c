@@ -37,7 +37,7 @@ static void ask(const struct store *s, const char *word)
     char path[STORE_PATH], file[64];
     struct identity id;
     long long deadline = times_ms() + ANSWER_MS;
-    snprintf(file, sizeof file, CONTROL_ASK "%d", (int)getpid());
+    snprintf(file, sizeof file, QUEUE_ASK "%d", (int)getpid());
     store_path(path, QUEUE_CONTROL, file);
     if (store_replace(s, path, word, strlen(word)) != 0)
         tl_die(EX_CANTCREAT, "%s/%s: %m", s->path, path);
@@ -52,7 +52,7 @@ static void ask(const struct store *s, const char *word)
 
 int ask_pause(const char *queue, bool pause)
 {
-    static const char path[] = QUEUE_CONTROL "/" CONTROL_PAUSE;
+    static const char path[] = QUEUE_PAUSE;
     struct store s;
     store_visit(&s, queue);
     s.power = true; /* it is asked for until it is taken back */
@@ -228,7 +228,7 @@ static int exit_status(enum standing standing)
     case RUNNING:
         return EX_OK;
     case PAUSED:
-        return EX_NOPERM;
+        return EX_CONFIG;
     case STARTING:
     case HOLDING:
         return EX_TEMPFAIL;
@@ -245,7 +245,7 @@ static void put_supervisor(struct buf *b, const struct store *s, const json_t *s
     static const char *const words[] = {"not running", "starting", "running",
                                         "paused",      "holding",  "ending"};
     struct identity id;
-    bool paused = store_look(s, QUEUE_CONTROL "/" CONTROL_PAUSE, &id) == 0;
+    bool paused = store_look(s, QUEUE_PAUSE, &id) == 0;
     put_row(b, "queue", s->path);
     buf_addc(b, '\n');
     put_row(b, "state", words[standing]);

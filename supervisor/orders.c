@@ -34,7 +34,7 @@ static void take_order(void *arg, const char *file)
     struct super *s = arg;
     struct buf name = {0};
     char path[STORE_PATH];
-    if (strncmp(file, CONTROL_ASK, strlen(CONTROL_ASK)) != 0 || names_unfinished(file))
+    if (strncmp(file, QUEUE_ASK, strlen(QUEUE_ASK)) != 0 || names_unfinished(file))
         return;
     store_path(path, QUEUE_CONTROL, file);
     if (store_read(&s->store, path, &name, NAME_BYTES) == 0) {
@@ -52,7 +52,7 @@ void orders_look(struct super *s)
     s->watch.asked = false;
     if (s->state == SUPER_DRAINING)
         return;
-    if (store_look(&s->store, QUEUE_CONTROL "/" CONTROL_PAUSE, &id) == 0)
+    if (store_look(&s->store, QUEUE_PAUSE, &id) == 0)
         super_pause(s, true);
     else if (errno == ENOENT)
         super_pause(s, false);

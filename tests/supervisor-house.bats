@@ -231,7 +231,7 @@ status_says() { # WORDS STATUS
     grep -q "^flow        $FLOW$" "$BATS_TEST_TMPDIR/status"
     wait_until 20 status_says '^processed   1, 1 since the start$' 0
     tl-supervisor --pause "$Q"
-    status_says '^state +paused$' 77
+    status_says '^state +paused$' 78
     tl-supervisor --resume "$Q"
     stop TERM 0
     status_says '^state +not running$' 69
@@ -289,11 +289,11 @@ status_says() { # WORDS STATUS
     drop b
     touch "$GATE"
     wait_until 20 processed a
-    status_says '^state +paused$' 77
+    status_says '^state +paused$' 78
     stop TERM 0
     assert_equal "$(names_in unprocessed)" b
     supervise
-    status_says '^state +paused$' 77
+    status_says '^state +paused$' 78
     assert_equal "$(names_in unprocessed)" b
     tl-supervisor --resume "$Q"
     wait_until 20 processed b
@@ -549,4 +549,16 @@ END
     has_files failed 0
     assert_equal "$(names_in processed) $(names_in output)" "good good"
     has_files underprocess 0
+}
+
+@test "house: the words to a supervisor are for its user" {
+    [[ $(id -u) == 0 ]] || skip "only root can be somebody else"
+    once
+    local word
+    for word in --status --pause --resume; do
+        run --separate-stderr setpriv --reuid 65534 --regid 65534 --clear-groups "$TL_BIN/tl-supervisor" $word "$Q"
+        [[ $status != 126 ]] || skip "others cannot run what is built here"
+        assert_failure 77
+        assert_one_line
+    done
 }
