@@ -208,7 +208,8 @@ for i in range(50):
 # --- clocks
 
 @test "world: the clock jumps a day ahead and two days back: files are taken, and once" {
-    local library=/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketime.so.1
+    local library
+    library=/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketime.so.1
     [ -e "$library" ] || skip "faketime is not installed"
     echo +0 >"$BATS_TEST_TMPDIR/clock"
     LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$BATS_TEST_TMPDIR/clock FAKETIME_NO_CACHE=1 \
