@@ -303,7 +303,7 @@ states() {
     local state
     [ "$(states | wc -l)" -gt 20 ]
     while read -r state; do
-        grep -qE "^@test \"crash ([^:]*, )?$state[:,]" "$BATS_TEST_FILENAME" || fail "no test: $state"
+        grep -qE "^@test \"crash ([^:]*, )?${state}[:,]" "$BATS_TEST_FILENAME" || fail "no test: $state"
     done < <(states)
     while read -r state; do
         states | grep -qxF "$state" || fail "not in the table: $state"

@@ -19,6 +19,7 @@ BATCH = 200  # at most so many files come at a time
 OPTIONS = ["--settle", "100ms", "--backoff", "10ms..50ms", "--retries", "1000000"]
 ODD = (b"f", b"-f ", b"f\n\t", b"%s$(f)", b"\xff\xfe", "f\u00e9".encode())
 STOPPED = 0.3
+WITH_US = ("setpriv", "--pdeathsig", "TERM")  # should we be stopped, it ends too
 
 
 def children_of(pid):
@@ -72,7 +73,7 @@ class Soak(Suite):
 
     def start(self, durability):
         argv = self.place.command(self.scene, durability)
-        argv = [argv[0], *OPTIONS, "-j", "2", *argv[-4:]]
+        argv = [*WITH_US, argv[0], *OPTIONS, "-j", "2", *argv[-4:]]
         with self.place.log.open("ab") as log:
             return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
