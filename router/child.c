@@ -24,10 +24,13 @@ enum {
 };
 
 /* What a command's end means for the job: the statuses of sysexits(3) speak for themselves. */
-static int status_of(const struct node *def, int wait_status)
+static int status_of(const struct node *def, const struct proc *p)
 {
+    int wait_status = p->wait_status;
     /* As much CPU time as was used up now would be the next time. */
-    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU && def->terms.cpu)
+    if (def->terms.cpu && WIFSIGNALED(wait_status) &&
+        (WTERMSIG(wait_status) == SIGXCPU ||
+         (WTERMSIG(wait_status) == SIGKILL && !def->terms.renewed && p->cpu >= def->terms.cpu)))
         return EX_DATAERR;
     if (WIFSIGNALED(wait_status))
         return EX_TEMPFAIL;
@@ -107,11 +110,11 @@ static void clean_process(struct engine *e, size_t node)
 static void fail_ended(struct engine *e, size_t node, const char *when)
 {
     const struct node *def = flow_node(e->flow, node);
-    int wait_status = e->procs[node].wait_status;
+    const struct proc *p = &e->procs[node];
     char text[512];
-    snprintf(text, sizeof text, "%s %s%s%s%s", def->argv[0], proc_how(wait_status), when,
+    snprintf(text, sizeof text, "%s %s%s%s%s", def->argv[0], proc_how(p->wait_status), when,
              def->terms.limits ? "; its limits: " : "", def->terms.limits ? def->terms.limits : "");
-    engine_fail_ended(e, status_of(def, wait_status), wait_status, node, text);
+    engine_fail_ended(e, status_of(def, p), p->wait_status, node, text);
 }
 
 /* A command has ended and its output is read: is the work done? */
@@ -295,7 +298,7 @@ void nodes_renew_cpu(struct engine *e)
 {
     for (size_t i = 0; i < e->flow->nlanes; i++) {
         const struct node *def = flow_node(e->flow, i);
-        if (def->terms.cpu)
+        if (def->terms.cpu && def->terms.renewed)
             proc_renew_cpu(&e->procs[i], def->terms.cpu);
     }
 }

@@ -276,6 +276,7 @@ static void parse_node(struct flow *f, struct problems *p, const struct words *w
         problem(p, f, w->line, "%s goes nowhere; write %s -> TAG... : COMMAND", node->tag,
                 node->tag);
     node->kind = is_op(w, i, "|") ? NODE_COMMAND : NODE_FILTER;
+    node->terms.renewed = node->kind == NODE_FILTER;
     if (node->timeout_ms < 0)
         node->timeout_ms = node->kind == NODE_FILTER ? DEFAULT_TIMEOUT_MS : 0;
     parse_command(f, p, node, w, i < w->n ? i + 1 : i);

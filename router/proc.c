@@ -46,13 +46,16 @@ void proc_renew_cpu(const struct proc *p, long seconds)
 bool proc_reap(struct proc *p)
 {
     if (p->pid && !p->ended) {
+        struct rusage used = {0};
         pid_t pid;
         do {
-            pid = waitpid(p->pid, &p->wait_status, WNOHANG);
+            pid = wait4(p->pid, &p->wait_status, WNOHANG, &used);
         } while (pid < 0 && errno == EINTR); /* nobody will tell of its end again */
         p->ended = pid == p->pid;
+        p->cpu = used.ru_utime.tv_sec + used.ru_stime.tv_sec +
+                 (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000000;
         if (pid < 0)
-            tl_bug("waitpid %d: %m", (int)p->pid);
+            tl_bug("wait4 %d: %m", (int)p->pid);
     }
     return p->ended;
 }

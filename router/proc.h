@@ -12,8 +12,9 @@ struct proc {
     pid_t pid;        /* 0: none */
     const char *name; /* for what it says on standard error */
     int in, out, err; /* our ends, non-blocking; -1 when closed */
-    bool ended;       /* reaped; wait_status is valid */
+    bool ended;       /* reaped; wait_status and cpu are valid */
     int wait_status;
+    long cpu;        /* whole seconds that it used */
     struct buf line; /* of its standard error, unfinished */
     struct buf tail; /* last lines of its standard error */
 };

@@ -78,21 +78,23 @@ static int new_ruleset(int abi)
 
 int sandbox_abi(const char **why)
 {
+    static int abi = -1;
     uint32_t refuse = SECCOMP_RET_ERRNO;
     *why = "it has no filters of system calls (seccomp)";
-    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &refuse) != 0)
+    if (abi < 0 && syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &refuse) != 0)
         return 0;
     *why = "it has no Landlock, or has it switched off";
-    int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < 0)
+        abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     /* There are kernels that claim a version and have less. */
     for (; abi > 0; abi--) {
         int rules = new_ruleset(abi);
         if (rules >= 0) {
             close(rules);
-            return abi;
+            break;
         }
     }
-    return 0;
+    return abi > 0 ? abi : 0;
 }
 
 /* Only system calls: the child uses it as well. */

@@ -128,12 +128,18 @@ static bool lower(int resource, rlim_t soft, rlim_t hard)
     return setrlimit((__rlimit_resource_t)resource, &now) == 0;
 }
 
-/* The hard limit of CPU time stays, so that we can renew the other, see proc_renew_cpu. */
+/* A limit of CPU time that is renewed can only be a soft one, see proc_renew_cpu. What comes of it
+ * is no fault to look into. */
+static bool limit_cpu(const struct terms *t)
+{
+    rlim_t hard = t->renewed ? RLIM_INFINITY : (rlim_t)t->cpu + 1;
+    return lower(RLIMIT_CPU, (rlim_t)t->cpu, hard) && lower(RLIMIT_CORE, 0, RLIM_INFINITY);
+}
+
 static bool set_limits(const struct terms *t)
 {
     return (!t->files || lower(RLIMIT_NOFILE, (rlim_t)t->files, (rlim_t)t->files)) &&
-           (!t->memory || lower(RLIMIT_AS, t->memory, t->memory)) &&
-           (!t->cpu || lower(RLIMIT_CPU, (rlim_t)t->cpu, RLIM_INFINITY));
+           (!t->memory || lower(RLIMIT_AS, t->memory, t->memory)) && (!t->cpu || limit_cpu(t));
 }
 
 static bool set_up_child(const struct child *c)

@@ -8,6 +8,7 @@
 
 struct terms {
     long cpu;      /* seconds; 0: no limit, as below */
+    bool renewed;  /* of cpu, as much again after each file */
     size_t memory; /* bytes of address space */
     long files;    /* descriptors */
     char *limits;  /* the three as written, for messages; NULL: none */

@@ -120,6 +120,15 @@ E
     [[ $stderr == *'start: '*'sh was killed by signal 24 (CPU time limit exceeded); its limits: cpu=1' ]]
 }
 
+@test "limits: a command that heeds no warning is killed, and that is bad data as well" {
+    through cpu=1 "perl -e '\$SIG{XCPU} = \"IGNORE\"; <STDIN>; 1 while 1'"
+    assert_failure 65
+    assert_one_line
+    [[ $stderr == *'perl was killed by signal 9 (Killed); its limits: cpu=1' ]]
+    through cpu=30 "perl -e '<STDIN>; kill KILL, \$\$'"
+    assert_failure 75
+}
+
 @test "limits: CPU time begins anew with each file that is done" {
     cat >busy.py <<'E'
 import sys, time
@@ -410,13 +419,25 @@ E
     done
 }
 
+@test "sandbox: a kernel that claims more of Landlock than it has is taken for what it has" {
+    needs_sandbox
+    needs_strace
+    run tl-router --check "$FLOW"
+    local version
+    version=$(sed -n 's/.*version \([0-9]*\) of Landlock/\1/p' <<<"$output")
+    ((version > 1)) || skip "there is nothing less than that"
+    run strace -f -o /dev/null -e inject=landlock_create_ruleset:error=EINVAL:when=2 tl-router --check "$FLOW"
+    assert_success
+    assert_line "sandbox: start; by seccomp and version $((version - 1)) of Landlock"
+}
+
 @test "sandbox: one that fails at the last step does not run the command without" {
     local call
     needs_sandbox
     needs_strace
     echo "start [sandbox] -> end | sh -c 'cat >/dev/null; echo ran >ran'" >s.flow
-    for call in landlock_restrict_self:error=E2BIG seccomp:error=ENOMEM:when=2 landlock_add_rule:error=EINVAL \
-        prctl:error=EPERM:when=2+; do
+    for call in landlock_restrict_self:error=E2BIG landlock_add_rule:error=EINVAL \
+        capset:error=EPERM prctl:error=EPERM:when=2+; do
         run --separate-stderr strace -f -o /dev/null -e inject=$call tl-router s.flow <<<x
         [[ $status == 69 || $status == 71 ]] || fail "$call: $status: $output $stderr"
         assert_one_line
