@@ -293,6 +293,18 @@ teardown() {
     nothing_left
 }
 
+@test "crash old file removed: its reason alone goes when it is old itself" {
+    mkdir "$Q/failed"
+    echo '{"name":"gone","class":"data"}' >"$Q/failed/gone.reason"
+    drop file
+    once --keep failed=1h
+    [ -e "$Q/failed/gone.reason" ]
+    wait_until 10 eval '(($(date +%s%N) - $(stat -c %.9Z "$Q/failed/gone.reason" | tr -d .) > 50000000))'
+    once --keep failed=50ms
+    [ ! -e "$Q/failed/gone.reason" ]
+    assert_file_is "$Q/output/file" HELLO
+}
+
 # The rows of the table in the manual.
 states() {
     sed -n '/^A crash leaves one of these/,/^\.El/s/^\.It \([^S].*\) Ta .* Ta .*/\1/p' \
