@@ -15,6 +15,7 @@ from suites import ShimSuite, Suite, unblame
 
 IMAGE_MB = 8
 LIVE_SECONDS = 0.3  # how long they live on after a cut
+MOST_SECONDS, SECONDS_STEP = 400, 23  # of the second cut: calls, and every so many of them
 HOLD_SECONDS = 3  # until a full disk is noticed
 CLONE_NEWNS = 0x20000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -110,8 +111,11 @@ class PowerCut(ShimSuite):
         self.place.clear(scene)
 
     def strike(self, scene, durability, rest):
-        how, lives = self.hows[rest[1]]
-        self.shim.arm(self.what, int(rest[0]), how, lives)
+        return self.cut(scene, durability, int(rest[0]), *self.hows[rest[1]])
+
+    def cut(self, scene, durability, at, how, lives):
+        """Run until the power is cut, and mount what is left."""
+        self.shim.arm(self.what, at, how, lives)
         argv = self.shim.command(self.place.command(scene, durability), True)
         status = self.place.run(argv, seconds=LIVE_SECONDS if lives else stage.PATIENCE)
         said = self.place.log.read_text(errors="replace")
@@ -125,6 +129,22 @@ class PowerCut(ShimSuite):
         unmount(self.mounted)
         mount("-o", "loop", str(self.image), str(self.mounted))
         return wrong
+
+
+class PowerAgain(PowerCut):
+    """The power is cut late in a run, and again in the start after it."""
+
+    name = "power/again"
+
+    def trials(self, scenes):
+        for trial in super().trials(scenes):
+            *begin, at, how = trial.split(":")
+            for second in range(int(at) % SECONDS_STEP + 1, MOST_SECONDS, SECONDS_STEP):
+                yield ":".join([*begin, at, how, str(second)])
+
+    def strike(self, scene, durability, rest):
+        wrong = super().strike(scene, durability, rest)
+        return wrong + self.cut(scene, durability, int(rest[2]), *self.hows["log"])
 
 
 class FullDisk(Suite):
