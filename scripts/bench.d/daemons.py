@@ -49,6 +49,94 @@ log {{
 }};
 """
 
+FLUENT_BIT = """\
+[SERVICE]
+    flush 0.2
+    log_level error
+[INPUT]
+    name tail
+    path {input}
+    tag all
+    read_from_head true
+    buffer_chunk_size 1M
+    buffer_max_size 4M
+[FILTER]
+    name rewrite_tag
+    match all
+    rule $log (ERROR|\\serror) err false
+    rule $log WARN warn false
+[FILTER]
+    name lua
+    match err
+    script {folder}/.lua
+    call alert
+[FILTER]
+    name lua
+    match all
+    script {folder}/.lua
+    call upper
+[OUTPUT]
+    name file
+    match err
+    path {folder}
+    file err
+    format template
+    template {{log}}
+[OUTPUT]
+    name file
+    match warn
+    path {folder}
+    file warn
+    format template
+    template {{log}}
+[OUTPUT]
+    name file
+    match all
+    path {folder}
+    file gen
+    format template
+    template {{log}}
+"""
+FLUENT_BIT_LUA = """\
+function alert(tag, time, record) record["log"] = "ALERT " .. record["log"]; return 2, time, record end
+function upper(tag, time, record) record["log"] = string.upper(record["log"]); return 2, time, record end
+"""
+VECTOR = """\
+data_dir = "{folder}/.data"
+[sources.in]
+type = "file"
+include = ["{input}"]
+read_from = "beginning"
+[transforms.kind]
+type = "route"
+inputs = ["in"]
+route.err = 'contains(string!(.message), "ERROR") || contains(string!(.message), " error")'
+route.warn = 'contains(string!(.message), "WARN") && !contains(string!(.message), "ERROR") && !contains(string!(.message), " error")'
+[transforms.alert]
+type = "remap"
+inputs = ["kind.err"]
+source = '.message = "ALERT " + string!(.message)'
+[transforms.upper]
+type = "remap"
+inputs = ["kind._unmatched"]
+source = '.message = upcase(string!(.message))'
+[sinks.err]
+type = "file"
+inputs = ["alert"]
+path = "{folder}/err"
+encoding.codec = "text"
+[sinks.warn]
+type = "file"
+inputs = ["kind.warn"]
+path = "{folder}/warn"
+encoding.codec = "text"
+[sinks.gen]
+type = "file"
+inputs = ["upper"]
+path = "{folder}/gen"
+encoding.codec = "text"
+"""
+
 
 def _write(path, text):
     with open(path, "w", encoding="utf-8") as f:
@@ -134,3 +222,32 @@ def syslog_ng(setting, data):
         return run
 
     return Program("syslog-ng", work, _paths, needs=(path,), ordered=False)
+
+
+def _if_found(name, data, argv, files):
+    """T1 by one that is measured where somebody has put it on PATH. argv(folder): its command."""
+    total = []
+
+    def work(folder):
+        total[:] = total or [_expected(data)]
+        os.mkdir(os.path.join(folder, ".data"))
+        for file, text in files.items():
+            _write(os.path.join(folder, file), text.format(input=data, folder=folder))
+        run = Work(argv(folder), folder, limit=_limit(data))
+        run.done = lambda: _sizes(folder) >= total[0]
+        return run
+
+    return Program(name, work, _paths, needs=(name,), ordered=False)
+
+
+def fluent_bit(data):
+    """T1 by Fluent Bit."""
+    lua = FLUENT_BIT_LUA.replace("{", "{{").replace("}", "}}")
+    files = {".conf": FLUENT_BIT, ".lua": lua}
+    return _if_found("fluent-bit", data, lambda f: ["fluent-bit", "-c", f + "/.conf"], files)
+
+
+def vector(data):
+    """T1 by Vector."""
+    files = {".toml": VECTOR}
+    return _if_found("vector", data, lambda f: ["vector", "-qq", "-c", f + "/.toml"], files)

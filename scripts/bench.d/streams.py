@@ -90,6 +90,7 @@ def triage(setting):
     data = setting.data("log", setting.size)
     programs = triage_programs(setting, data)
     programs += [daemons.rsyslog(setting, data), daemons.syslog_ng(setting, data)]
+    programs += [daemons.fluent_bit(data), daemons.vector(data)]
     title = f"triage: {megabytes(data):.0f} MB of log lines into three files"
     yield Case("T1", title, megabytes(data), "MB", programs, lambda: setting.forget(data))
 
