@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 install_to() {
-    make --no-print-directory -s -C "$ROOT" B="$TL_BIN" DESTDIR="$1" PREFIX=/usr install >/dev/null
+    make --no-print-directory -s -o all -C "$ROOT" B="$TL_BIN" DESTDIR="$1" PREFIX=/usr install >/dev/null
 }
 
 setup() {

@@ -10,7 +10,7 @@ load queue
 setup_file() {
     SHARE=$BATS_FILE_TMPDIR/usr/share/tagline
     export SHARE
-    make --no-print-directory -s -C "$(dirname "$BATS_TEST_FILENAME")/.." ${TL_BIN:+B="$TL_BIN"} \
+    make --no-print-directory -s -o all -C "$(dirname "$BATS_TEST_FILENAME")/.." ${TL_BIN:+B="$TL_BIN"} \
         PREFIX="$BATS_FILE_TMPDIR/usr" install
 }
 
