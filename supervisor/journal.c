@@ -240,11 +240,11 @@ static void remove_record(const struct store *s, const char *path)
 }
 
 /* Ours must not be numbered like it, and whoever wrote it may want it back. */
-static void set_aside(const struct store *s, const char *path)
+static void set_aside(const struct store *s, const char *path, const char *what)
 {
     char aside[STORE_PATH + 16];
     snprintf(aside, sizeof aside, "%s.foreign", path);
-    tl_warn("%s/%s: of another version of this program; left as %s", s->path, path, aside);
+    tl_warn("%s/%s: %s; left as %s", s->path, path, what, aside);
     if (renameat(s->root, path, s->root, aside) != 0)
         tl_die(EX_TEMPFAIL, "%s/%s: cannot be renamed: %m", s->path, path);
 }
@@ -254,8 +254,13 @@ static void recover_record(struct recovery *rec, const char *path)
     const struct store *s = rec->store;
     struct buf text = {0};
     struct record r = {0};
-    if (store_read(s, path, &text, RECORD_MAX) != 0)
-        tl_die(EX_IOERR, "%s/%s: %m", s->path, path);
+    if (store_read(s, path, &text, RECORD_MAX) != 0) {
+        if (errno != EISDIR && errno != ELOOP && errno != EFBIG)
+            tl_die(EX_IOERR, "%s/%s: %m", s->path, path);
+        set_aside(s, path, "is no record");
+        buf_free(&text);
+        return;
+    }
     switch (journal_parse(text.data, text.len, &r)) {
     case JOURNAL_WHOLE:
         if (journal_move(s, &r, true) != 0 || journal_sync(s, &r) != 0)
@@ -268,7 +273,7 @@ static void recover_record(struct recovery *rec, const char *path)
         remove_record(s, path);
         break;
     case JOURNAL_FOREIGN:
-        set_aside(s, path);
+        set_aside(s, path, "of another version of this program");
         break;
     }
     record_free(&r);

@@ -275,7 +275,8 @@ static enum prepared prepare(struct publish *p, struct job *j, struct plan *plan
 static int choose(struct publish *p, void (*alive)(void))
 {
     int error = 0;
-    while (p->waiting.first && p->batch.n < PUBLISH_BATCH && !error) {
+    while (p->waiting.first && p->batch.n < PUBLISH_BATCH && p->record.n < PUBLISH_MOVES &&
+           !error) {
         struct job *j = p->waiting.first;
         struct plan plan = {0};
         job_remove(&p->waiting, j);

@@ -11,7 +11,11 @@
 #include "job.h"
 #include "journal.h"
 
-enum { PUBLISH_BATCH = 256, PUBLISH_HINTS = 1024 };
+enum {
+    PUBLISH_BATCH = 256,   /* jobs of a round at most */
+    PUBLISH_MOVES = 16384, /* and so many renames, so that its record can be read again */
+    PUBLISH_HINTS = 1024,
+};
 
 enum publish_phase {
     PUBLISH_IDLE,

@@ -119,6 +119,17 @@ teardown() {
     nothing_left
 }
 
+@test "crash upgraded: what is no record at all is set aside, too" {
+    mkdir -p "$Q/.tagline/journal/5"
+    ln -s /etc/passwd "$Q/.tagline/journal/6"
+    truncate -s 65M "$Q/.tagline/journal/7"
+    drop file
+    once
+    [ -d "$Q/.tagline/journal/5.foreign" ] && [ -L "$Q/.tagline/journal/6.foreign" ]
+    [ -e "$Q/.tagline/journal/7.foreign" ]
+    assert_file_is "$Q/output/file" HELLO
+}
+
 @test "crash in 5, taken: a stranger came between" {
     crashed_queue
     crashed_record
