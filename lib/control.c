@@ -111,8 +111,11 @@ static void borrow(struct tl *tl, const char *line)
     }
     if (i < 5)
         return;
-    if (n[1] > tl->region_size || n[2] > tl->region_size - n[1] || n[3] > tl->region_size ||
-        n[4] > tl->region_size - n[3] || (n[2] && tl->region[n[1] + n[2] - 1] != '\n'))
+    bool inside = n[1] <= tl->region_size && n[2] <= tl->region_size - n[1] &&
+                  n[3] <= tl->region_size && n[4] <= tl->region_size - n[3];
+    /* What is written must not change what is not read yet. */
+    bool apart = inside && (!n[2] || !n[4] || n[1] + n[2] <= n[3] || n[3] + n[4] <= n[1]);
+    if (!apart || (n[2] && tl->region[n[1] + n[2] - 1] != '\n'))
         tl_die(EX_SOFTWARE, "\"%s\": not lines of the shared region", line);
     tl->part = tl->region + n[1];
     tl->part_end = tl->part + n[2];
