@@ -144,6 +144,7 @@ END
 exit 75
 END
     drop bad
+    no_leak_check
     strace -qq -y -s 200 -o "$BATS_TEST_TMPDIR/trace" -e trace=write,fdatasync \
         tl-supervisor --once -j 1 --settle 0 --backoff 0..0 --retries 2 "$FLOW" "$Q" 2>"$LOG" || [ $? -eq 65 ]
     # run 2 and 3: RUNS INODE bad..., its sync, and only then the job
@@ -435,6 +436,7 @@ supervise_with() { # INJECT... [-- OPTION...]
     shift $(($# > 0))
     command -v strace >&2 || skip "strace is not installed"
     : >"$LOG"
+    no_leak_check
     strace -qq -o "$BATS_TEST_TMPDIR/trace" "${calls[@]}" \
         tl-supervisor -j 1 --settle 50ms --backoff 10ms..50ms --retries 0 "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
@@ -492,6 +494,7 @@ stop_traced() {
 @test "failures: case 6: no processes: held, resumed, no file failed" {
     command -v strace || skip "strace is not installed"
     flow cat.flow <<<'start -> end | cat'
+    no_leak_check
     # Of each process the second and third: workers of the supervisor, commands of a worker.
     strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=clone,clone3 -e 'inject=clone,clone3:error=EAGAIN:when=2..3' \
         tl-supervisor -j 1 --settle 50ms --backoff 10ms..50ms --retries 0 "$FLOW" "$Q" 2>"$LOG" 3>&- &
@@ -519,6 +522,20 @@ END
     wait_until 10 processed big
     has_files failed 0
     stop TERM 0
+}
+
+@test "failures: case 6: a file that alone cannot be read is no storm: it fails after its runs" {
+    command -v strace || skip "strace is not installed"
+    no_leak_check
+    drop unlucky
+    drop lucky
+    strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -P "$Q/underprocess/unlucky" -e trace=read,pread64,readv -e inject=read,pread64,readv:error=EIO \
+        tl-supervisor --once -j 1 --settle 0 --backoff 10ms..50ms --retries 2 "$FLOW" "$Q" 2>"$LOG" || [ $? -eq 65 ]
+    assert_file_is "$Q/output/lucky" HELLO
+    assert_equal "$(reason unlucky '[.class, .status, .attempts] | @json')" '["temporary",74,3]'
+    reason unlucky .error | grep -q 'Input/output error'
+    assert_equal "$(count_logged hold:)" 0
+    assert_file_is "$Q/failed/unlucky" hello
 }
 
 # --- what the file system forbids

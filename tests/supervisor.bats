@@ -602,6 +602,7 @@ nothing_left_but() {
 
 @test "without inotify it looks every second, and says so once" {
     command -v strace || skip "strace is not installed"
+    no_leak_check
     strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=inotify_init,inotify_init1 \
         -e inject=inotify_init,inotify_init1:error=EMFILE \
         tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
@@ -617,6 +618,7 @@ nothing_left_but() {
 
 @test "a broken disk: hold, nothing fails, resume by itself" {
     command -v strace || skip "strace is not installed"
+    no_leak_check
     strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=fsync -e inject=fsync:error=EIO:when=6..8 \
         tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
@@ -633,6 +635,7 @@ nothing_left_but() {
 
 @test "a sync that failed is not trusted when it is repeated: the file runs again" {
     command -v strace || skip "strace is not installed"
+    no_leak_check
     flow count.flow <<END
 start -> end | sh -c 'echo >>$BATS_TEST_TMPDIR/runs; cat'
 END
