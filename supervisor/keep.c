@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 enum {
-    STEP = 500,     /* entries a step */
-    OLDEST = 4096,  /* files that a pass can remove for their size; twice as many are held */
+    STEP_MS = 20,   /* how long a step may take; the disk may be slow */
+    OLDEST = 2000,  /* files that a pass can remove for their size; twice as many are held */
     PERIOD = 60000, /* milliseconds between passes */
     AGAIN = 1000,   /* the same where one was not enough */
     COST = 50,      /* a pass may take one part in so many of the time */
@@ -225,16 +225,29 @@ static void tell(struct keep *k)
     k->removed_bytes = 0;
 }
 
-/* All files of the folder were seen. */
+/* One entry more of the folder, or one removal for its size; false if nothing is left to do. */
+static bool go_on(struct keep *k)
+{
+    int64_t most = k->limits->of[k->folder].bytes;
+    struct dirent *entry = k->sorted ? NULL : readdir(k->dir);
+    if (entry) {
+        visit(k, entry->d_name);
+        return true;
+    }
+    if (!k->sorted && k->n > 0)
+        qsort(k->oldest, k->n, sizeof *k->oldest, older_first);
+    k->sorted = true;
+    if (k->bytes <= most || k->at == k->n)
+        return false;
+    remove_file(k, k->oldest[k->at].name, &k->oldest[k->at].id);
+    k->at++;
+    return true;
+}
+
 static void finish_folder(struct keep *k)
 {
     int64_t most = k->limits->of[k->folder].bytes;
-    if (most && k->bytes > most) {
-        qsort(k->oldest, k->n, sizeof *k->oldest, older_first);
-        for (size_t i = 0; i < k->n && k->bytes > most; i++)
-            remove_file(k, k->oldest[i].name, &k->oldest[i].id);
-        k->again = k->again || (k->bytes > most && k->removed && !k->stayed);
-    }
+    k->again = k->again || (most && k->bytes > most && k->removed && !k->stayed);
     tell(k);
     end_folder(k);
 }
@@ -247,6 +260,8 @@ static void open_folder(struct keep *k)
     if (!k->dir && fd >= 0)
         close(fd);
     k->bytes = 0;
+    k->at = 0;
+    k->sorted = false;
 }
 
 /* To the first folder, from this one on, that has a limit and can be read; false if there is none.
@@ -278,16 +293,12 @@ bool keep_step(struct keep *k, long long now)
         if (!next_folder(k, 0))
             return end_pass(k);
     }
-    for (int i = 0; i < STEP; i++) {
-        struct dirent *entry = readdir(k->dir);
-        if (entry) {
-            visit(k, entry->d_name);
-            continue;
-        }
-        finish_folder(k);
-        return next_folder(k, k->folder + 1) || end_pass(k);
-    }
-    return true;
+    long long until = times_ms() + STEP_MS;
+    while (go_on(k))
+        if (times_ms() >= until)
+            return true;
+    finish_folder(k);
+    return next_folder(k, k->folder + 1) || end_pass(k);
 }
 
 long long keep_next(const struct keep *k)
@@ -300,7 +311,8 @@ void keep_all(struct keep *k)
     if (k->next < 0)
         return;
     do {
-        end_folder(k);
+        if (k->dir)
+            finish_folder(k);
         k->next = 0;
         while (keep_step(k, times_ms()))
             ;

@@ -36,6 +36,8 @@ struct keep {
     int64_t bytes;            /* it found so far */
     struct keep_file *oldest; /* some of the oldest; only if a limit is in bytes */
     size_t n;
+    bool sorted;            /* all entries were read; the oldest are removed now */
+    size_t at;              /* of them, the next */
     size_t removed, stayed; /* of this folder in this pass */
     int64_t removed_bytes;
     size_t known[KEEP_FOLDERS]; /* of those that stayed were told */
