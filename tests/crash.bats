@@ -99,6 +99,15 @@ sabotaged() {
     assert_line --regexp '^torn: output/'
 }
 
+@test "wrong usage: one line and 64" {
+    local words
+    for words in nonsense '--trials x' '--scene nowhere' '--trial kill/tree' '--trial x:one' --what; do
+        # shellcheck disable=SC2086 # words
+        run -64 --separate-stderr "$ROOT/scripts/crash" $words
+        assert_one_line
+    done
+}
+
 @test "a suite that cannot run is skipped, and that is no success" {
     [[ $(id -u) == 0 ]] || skip "only root can become somebody else"
     run setpriv --reuid 65534 --clear-groups /usr/bin/python3 "$ROOT/scripts/crash" power

@@ -263,6 +263,9 @@ def check_end(place, expected, lax):
         wrong += [("lost", shown(p)) for p in want if p not in found]
         wrong += [("doubled", shown(p)) for p in found if p not in want]
         wrong += [("torn", shown(p)) for p in want if p in found and found[p] != want[p]]
+    reported = Counter(re.findall(rb": done: (.*)", place.log.read_bytes()))
+    wrong += [("doubled", f"{name.decode(errors='replace')} was done, and done again")
+              for name, times in reported.items() if times > 1]
     for folder in (".tagline/work", ".tagline/journal"):
         left = []
         with contextlib.suppress(FileNotFoundError):
