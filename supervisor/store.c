@@ -49,15 +49,19 @@ int store_folders(const struct store *s)
     return 0;
 }
 
-/* Results and inputs travel between folders by rename, so all must be on one file system. */
-static void check_folders(const struct store *s, const struct strict *strict)
+/* Results and inputs travel between folders by rename, so all must be on one file system. Those
+ * that are there are looked at before others are made in them. */
+static void check_folders(const struct store *s, const struct strict *strict, bool made)
 {
     struct stat root, st;
     if (fstat(s->root, &root) != 0)
         tl_die(EX_OSERR, "%s: %m", s->path);
     for (size_t i = 0; i < FOLDERS; i++) {
         const char *path = folders[i].path;
-        if (fstatat(s->root, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        bool there = fstatat(s->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!there && errno == ENOENT && !made)
+            continue;
+        if (!there)
             tl_die(EX_OSERR, "%s/%s: %m", s->path, path);
         if (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))
             strict_folder(strict, s->path, path, &st, strcmp(path, QUEUE_UNPROCESSED) == 0);
@@ -110,9 +114,10 @@ void store_open(struct store *s, const char *path, bool power, const struct stri
     if (s->root < 0)
         tl_die(EX_CANTCREAT, "%s: %m", path);
     strict_queue(strict, s->path);
+    check_folders(s, strict, false);
     if (store_folders(s) != 0)
         tl_die(EX_CANTCREAT, "%s: cannot make its folders: %m", path);
-    check_folders(s, strict);
+    check_folders(s, strict, true);
     take_lock(s);
 }
 

@@ -563,6 +563,14 @@ other() {
     ln -s nowhere queue/output
     once queue
     refuses "$PWD/queue/output: is a symbolic link"
+    rm queue/output
+    # Nothing is made where one leads.
+    mkdir elsewhere
+    rm -r queue/.tagline
+    ln -s ../elsewhere queue/.tagline
+    once queue
+    refuses "$PWD/queue/.tagline: is a symbolic link"
+    assert_equal "$(ls -A elsewhere)" ''
 }
 
 @test "queue: folders above it count, unless they are sticky" {
@@ -641,6 +649,20 @@ E
     chmod o+w queue/unprocessed
     once queue --producers group
     refuses "$PWD/queue/unprocessed: may be written by anybody"
+}
+
+@test "producers: what another user puts into a folder that gives it its group is read by the user of the supervisor" {
+    open_house
+    mkdir -p queue/unprocessed
+    chown -R 65534:65534 queue
+    chmod 3770 queue/unprocessed
+    setpriv --reuid=1 --regid=65534 --clear-groups sh -c 'umask 027; echo theirs >queue/unprocessed/theirs'
+    once queue --user nobody
+    assert_failure 78
+    once queue --user nobody --producers group
+    assert_success
+    assert_file_is queue/output/theirs THEIRS
+    assert_equal "$(stat -c %U:%a queue/processed/theirs)" daemon:640
 }
 
 @test "producers: anybody, when told, and then the folder is sticky" {
