@@ -104,7 +104,7 @@ static void load(struct tl *tl, void *arg, const char *record, size_t len)
     struct uniq *u = arg;
     const char *kept;
     uint64_t count;
-    if (!set_load_one(record, len, &count, &kept, &len) || !memchr(kept, '\t', len))
+    if (!set_load_one(record, len, &count, &kept, &len))
         tl_fail(tl, EX_DATAERR, "a saved state that is not of this filter");
     if (u->every) {
         set_add(&u->seen, kept, len)->count = count;

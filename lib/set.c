@@ -84,7 +84,8 @@ bool set_load_one(const char *record, size_t len, uint64_t *count, const char **
         return false;
     *key = end + 1;
     *key_len = len - (size_t)(end + 1 - record);
-    return true;
+    const char *tab = memchr(*key, '\t', *key_len);
+    return tab && tl_is_tag(*key, (size_t)(tab - *key));
 }
 
 void set_save(struct tl *tl, const struct set *s)

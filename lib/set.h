@@ -33,7 +33,8 @@ struct set_item *set_add(struct set *s, const char *key, size_t len);
 /* Order the items by their bytes. Until set_clear nothing can be added. */
 void set_sort(struct set *s);
 
-/* A count and what was counted as a record of a filter's state, and back; false: it is none. */
+/* A count and the line that was counted, TAG, tab, text, as a record of a filter's state, and back;
+ * false: it is none. */
 void set_save_one(struct tl *tl, uint64_t count, const char *key, size_t len);
 bool set_load_one(const char *record, size_t len, uint64_t *count, const char **key,
                   size_t *key_len);

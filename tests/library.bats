@@ -211,7 +211,7 @@ continues() {
 }
 
 @test "state: what is none is refused in one line; a filter without any only answers" {
-    for load in 'x' '' '.x' '.\\x' '.' '#1\n!load .\t'; do
+    for load in 'x' '' '.x' '.\\x' '.' '#1\n!load .\t' ".3\tx" ".3\t$(printf 'a%.0s' {1..64})\tx"; do
         for filter in tl-count tl-head tl-uniq tl-join 'tl-sample -n 2'; do
             # shellcheck disable=SC2086 # words
             feed "!hello 1\n!load $load\n" $filter

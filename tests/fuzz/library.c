@@ -17,7 +17,7 @@ enum { REGION = 512 };
 struct run {
     const char *at, *end; /* input that is not read yet */
     size_t block;
-    struct buf out;
+    struct buf out, state;
     char message[512];
     int status;
 };
@@ -93,6 +93,23 @@ static void work(struct tl *tl, unsigned kind)
     MUST(tl_close(tl) == EX_OK);
 }
 
+/* Its state is what was loaded last. */
+static void save(struct tl *tl, void *state)
+{
+    const struct buf *b = state;
+    tl_save(tl, b->data, b->len);
+}
+
+static void load(struct tl *tl, void *state, const char *record, size_t len)
+{
+    struct buf *b = state;
+    MUST(record[len] == '\0');
+    b->len = 0;
+    buf_add(b, record, len);
+    if (len == 7)
+        tl_fail(tl, EX_DATAERR, "a state that is none");
+}
+
 static void drive(struct run *r, const char *bytes, size_t n, size_t block, unsigned kind)
 {
     static struct tl *volatile tl;
@@ -101,6 +118,7 @@ static void drive(struct run *r, const char *bytes, size_t n, size_t block, unsi
     for (size_t i = 0; i < REGION; i++)
         region[i] = i % 8 == 7 ? '\n' : "start\tab"[i % 8];
     if (setjmp(ended)) {
+        buf_free(&tl->record);
         buf_free(&tl->in);
         buf_free(&tl->own);
         buf_free(&tl->card.text);
@@ -112,6 +130,8 @@ static void drive(struct run *r, const char *bytes, size_t n, size_t block, unsi
         tl->region = region;
         tl->region_size = REGION;
     }
+    if (kind & 32)
+        tl_state(tl, save, load, &r->state);
     work(tl, kind);
 }
 
@@ -144,7 +164,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(whole.out.len == blocks.out.len);
         MUST(!whole.out.len || memcmp(whole.out.data, blocks.out.data, whole.out.len) == 0);
     }
+    MUST(whole.state.len == blocks.state.len);
     buf_free(&whole.out);
+    buf_free(&whole.state);
     buf_free(&blocks.out);
+    buf_free(&blocks.state);
     return 0;
 }
