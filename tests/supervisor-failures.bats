@@ -298,6 +298,16 @@ END
     assert_equal "$(count_logged 'retried: bad: run 1 of 2')" 2
 }
 
+@test "failures: killed between the claim of a file put back and the removal of its reason" {
+    mkdir -p "$Q/underprocess" "$Q/failed" "$Q/.tagline"
+    echo text >"$Q/underprocess/bad"
+    echo '{"name":"bad","class":"temporary","status":75}' >"$Q/failed/bad.reason"
+    echo "6 $(stat -c %i "$Q/underprocess/bad") bad" >"$Q/.tagline/attempts"
+    once --retries 1
+    assert_file_is "$Q/output/bad" TEXT
+    has_files failed 0
+}
+
 @test "failures: only a reason is removed: not that of a file in failed, nor an input of that name" {
     mkdir -p "$Q/failed"
     echo 'an input, not a reason' >"$Q/failed/one.reason"
@@ -487,6 +497,17 @@ stop_traced() {
     prlimit --pid "$SUP" --nofile=1024:
     wait_until 10 has_files processed 3
     logged resume:
+    has_files failed 0
+    stop TERM 0
+}
+
+@test "failures: case 6: EMFILE in a worker: held, resumed, no file failed" {
+    supervise -j 1 --retries 0
+    prlimit --pid "$(workers)" --nofile=4:
+    for i in 1 2 3; do drop "f$i"; done
+    wait_until 10 logged hold:
+    wait_until 10 has_files processed 3
+    logged 'Too many open files'
     has_files failed 0
     stop TERM 0
 }
