@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -56,8 +57,8 @@ int ask_pause(const char *queue, bool pause)
     struct store s;
     store_visit(&s, queue);
     s.power = true; /* it is asked for until it is taken back */
-    if (store_folders(&s) != 0)
-        tl_die(EX_CANTCREAT, "%s: cannot make its folders: %m", s.path);
+    if (mkdirat(s.root, QUEUE_CONTROL, 0700) != 0 && errno != EEXIST)
+        tl_die(EX_CANTCREAT, "%s/" QUEUE_CONTROL ": %m", s.path);
     if (pause ? store_replace(&s, path, "", 0) != 0 || store_sync(&s, path) != 0
               : unlinkat(s.root, path, 0) != 0 && errno != ENOENT)
         tl_die(EX_CANTCREAT, "%s/%s: %m", s.path, path);

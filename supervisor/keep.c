@@ -252,11 +252,16 @@ static void finish_folder(struct keep *k)
     end_folder(k);
 }
 
+/* A folder that is not there now is made again by the supervisor. */
 static void open_folder(struct keep *k)
 {
-    int fd =
-        openat(k->store->root, folders[k->folder], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    const char *folder = folders[k->folder];
+    int fd = openat(k->store->root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     k->dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!k->dir && errno != ENOENT && k->known[k->folder] != SIZE_MAX) {
+        tl_warn("keep: %s/%s: %m", k->store->path, folder);
+        k->known[k->folder] = SIZE_MAX; /* once is enough */
+    }
     if (!k->dir && fd >= 0)
         close(fd);
     k->bytes = 0;
