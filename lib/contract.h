@@ -15,24 +15,25 @@
 #define EXIT_NOT_FOUND  127
 
 /* Router to filter, and back (tagline(5)). */
-#define CONTROL       '!'
-#define CONTROL_HELLO "!hello 1"
-#define CONTROL_FENCE "!fence "
-#define CONTROL_END   "!end "
-#define CONTROL_SHARE "!share "
-#define CONTROL_SAVE  "!save "
-#define CONTROL_STATE "!state " /* before the answer to save */
-#define CONTROL_LOAD  "!load "
-#define SHARE_OK      "ok"   /* at the end of the answer: the region is mapped */
-#define SHARE_LEFT    "@"    /* in an answer to a fence: bytes of output left in the region */
-#define CAN_CARD      "card" /* words of an answer to hello */
-#define CAN_SHARE     "share"
-#define CAN_STATELESS "stateless"
-#define CAN_MAP       "map"
-#define CAN_STATE     "state"
-#define ENV_MAX_LINE  "TAGLINE_MAX_LINE"
-#define ENV_ENDS      "TAGLINE_ENDS" /* inodes of the pipes to and from a filter, "IN:OUT" */
-#define HELLO_SECONDS 5
+#define CONTROL          '!'
+#define CONTROL_HELLO    "!hello 1"
+#define CONTROL_FENCE    "!fence "
+#define CONTROL_END      "!end "
+#define CONTROL_SHARE    "!share "
+#define CONTROL_SAVE     "!save "
+#define CONTROL_STATE    "!state " /* before the answer to save */
+#define CONTROL_LOAD     "!load "
+#define SHARE_OK         "ok" /* at the end of the answer: the region is mapped */
+#define SHARE_LEFT       "@"  /* in an answer to a fence: bytes of output left in the region ... */
+#define SHARE_LEFT_TEXTS "="  /* ... without their tags, which all lines kept */
+#define CAN_CARD         "card" /* words of an answer to hello */
+#define CAN_SHARE        "share"
+#define CAN_STATELESS    "stateless"
+#define CAN_MAP          "map"
+#define CAN_STATE        "state"
+#define ENV_MAX_LINE     "TAGLINE_MAX_LINE"
+#define ENV_ENDS         "TAGLINE_ENDS" /* inodes of the pipes to and from a filter, "IN:OUT" */
+#define HELLO_SECONDS    5
 
 /* A queue (tagline-queue(5)). */
 #define QUEUE_UNPROCESSED  "unprocessed"

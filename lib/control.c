@@ -85,20 +85,25 @@ static bool map(struct tl *tl, const char *path, size_t size)
     return true;
 }
 
-/* "!share PATH SIZE" */
-static void share(struct tl *tl, char *line, size_t len)
+/* "!share PATH SIZE TAG" */
+static void share(struct tl *tl, const char *line, size_t len)
 {
-    char *space = strrchr(line, ' ');
-    size_t size;
-    bool good = tl->tells && !tl->region && text_size(space + 1, &size);
-    *space = '\0';
-    good = good && map(tl, line + strlen(CONTROL_SHARE), size);
-    *space = ' ';
+    char *copy = xstrndup(line + strlen(CONTROL_SHARE), len - strlen(CONTROL_SHARE));
+    char *size = strchr(copy, ' ');
+    char *tag = size ? strchr(size + 1, ' ') : NULL;
+    size_t bytes;
+    bool good = false;
+    if (tl->tells && !tl->region && tag && tl_is_tag(tag + 1, strlen(tag + 1))) {
+        *size = *tag = '\0';
+        strcpy(tl->tag, tag + 1);
+        good = text_size(size + 1, &bytes) && map(tl, copy, bytes);
+    }
+    free(copy);
     echo(tl, line, len, good ? " " SHARE_OK : "");
 }
 
-/* "!fence N IN LEN OUT ROOM": LEN bytes of lines stand at IN of the region, and output that fits
- * into ROOM bytes may be left at OUT. */
+/* "!fence N IN LEN OUT ROOM": LEN bytes of texts, a line each, stand at IN of the region, and
+ * output that fits into ROOM bytes may be left at OUT. */
 static void borrow(struct tl *tl, const char *line)
 {
     unsigned long long n[5];
@@ -121,8 +126,10 @@ static void borrow(struct tl *tl, const char *line)
     tl->part_end = tl->part + n[2];
     tl->taken += n[2];
     tl->lent = (struct buf){.data = tl->region + n[3], .cap = n[4]};
-    if (n[4])
+    if (n[4]) {
         tl->out = &tl->lent;
+        tl->plain = !tl->mixed;
+    }
 }
 
 void control_obey(struct tl *tl, char *line, size_t len)
@@ -169,7 +176,8 @@ void control_answer(struct tl *tl)
         buf_addc(&tl->own, ' ');
     buf_add(&tl->own, tl->card.text.data, tl->card.text.len);
     if (left)
-        buf_addf(&tl->own, " " SHARE_LEFT "%zu", left);
+        buf_addf(&tl->own, " %s%zu", tl->plain ? SHARE_LEFT_TEXTS : SHARE_LEFT, left);
+    tl->plain = false;
     buf_addc(&tl->own, '\n');
     tl->card.text.len = 0;
     tl->due[0] = '\0';

@@ -27,7 +27,10 @@ struct tl {
     struct buf *out; /* own or lent: where output is collected */
     struct buf own;  /* ... to be written */
     struct buf lent; /* ... or to be left in the shared region; the bytes are the router's */
-    size_t begun;    /* of out: where the text of tl_begin begins; 0: none is open */
+    bool plain;      /* lent holds texts alone: all lines so far kept the node's tag */
+    bool mixed;      /* ... which is not to be expected of further ones */
+    bool open;       /* between tl_begin and tl_end */
+    size_t begun;    /* of out: where the text of tl_begin begins */
     size_t room;     /* what tl_begin gave */
     enum at at;
     bool input_closed;     /* end of all input was read */
@@ -37,6 +40,7 @@ struct tl {
     char due[160];         /* "!fence ..." or "!end ..." to be answered behind the lines of part */
     char *part, *part_end; /* lines of the shared region that are to be read */
     char *region;          /* memory shared with the router, or NULL */
+    char tag[TL_TAG_MAX + 1]; /* of all lines in it */
     size_t region_size;
     size_t taken;     /* bytes of input since something was last written, up to ... */
     size_t mark;      /* ... this place of in */
@@ -50,7 +54,7 @@ struct tl {
     struct buf record; /* parts of the record that is being loaded */
 };
 
-/* Write what was collected. */
+/* Write what was collected, also what was to be left in the region. */
 void tl_flush(struct tl *tl);
 
 /* Write the state out; take a line of it, what stands behind "!load ". */

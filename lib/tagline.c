@@ -56,15 +56,28 @@ struct tl *tl_open(unsigned promises)
     return tl;
 }
 
-/* What was to stay in the shared region and does not fit goes the way of all output. */
+/* What was to stay in the shared region goes the way of all output, and its lines get the tag. */
+static void leave_region(struct tl *tl)
+{
+    const char *at = tl->lent.data, *end = at + tl->lent.len;
+    while (tl->plain && at < end) {
+        const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        buf_adds(&tl->own, tl->tag);
+        buf_addc(&tl->own, '\t');
+        buf_add(&tl->own, at, (size_t)(next - at));
+        at = next;
+    }
+    buf_add(&tl->own, at, (size_t)(end - at));
+    tl->out = &tl->own;
+    tl->plain = false;
+}
+
 void tl_flush(struct tl *tl)
 {
+    if (tl->out == &tl->lent)
+        leave_region(tl);
     io_write(tl->own.data, tl->own.len);
     tl->own.len = 0;
-    if (tl->out == &tl->lent) {
-        io_write(tl->lent.data, tl->lent.len);
-        tl->out = &tl->own;
-    }
     tl->taken = 0;
     tl->mark = tl->next;
 }
@@ -141,15 +154,13 @@ static char *cut(struct tl *tl, size_t *len)
     }
 }
 
-/* The same out of the shared region, whose last byte is a newline. */
-static char *cut_part(struct tl *tl, size_t *len)
+/* The next line of the shared region, whose last byte is a newline. */
+static void cut_part(struct tl *tl, struct tl_line *line)
 {
-    char *begin = tl->part;
-    char *nl = memchr(begin, '\n', (size_t)(tl->part_end - begin));
+    char *nl = memchr(tl->part, '\n', (size_t)(tl->part_end - tl->part));
     *nl = '\0';
-    *len = (size_t)(nl - begin);
+    *line = (struct tl_line){tl->tag, tl->part, (size_t)(nl - tl->part)};
     tl->part = nl + 1;
-    return begin;
 }
 
 /* What the line in hand gave goes into CARD. What came before the first line of a file stays in
@@ -200,14 +211,15 @@ bool tl_read(struct tl *tl, struct tl_line *line)
 {
     char *raw;
     size_t len;
-    if (tl->begun)
+    if (tl->open)
         tl_bug("tl_read between tl_begin and tl_end");
     if (tl->at == AT_FILE_END || tl->at == AT_INPUT_END)
         return false;
     count_line(tl);
     for (;;) {
         if (tl->part < tl->part_end) {
-            raw = cut_part(tl, &len);
+            tl->lineno++;
+            cut_part(tl, line);
             break;
         }
         if (tl->due[0] && control_ends_file(tl) && !(tl->promises & TL_STATELESS)) {
@@ -223,14 +235,15 @@ bool tl_read(struct tl *tl, struct tl_line *line)
             tl->at = AT_INPUT_END;
             return false;
         }
-        if (raw[0] != CONTROL)
+        if (raw[0] != CONTROL) {
+            tl->lineno++;
+            parse(tl, raw, len, line);
             break;
+        }
         control_obey(tl, raw, len);
     }
     tl->at = AT_LINE;
-    tl->lineno++;
     tl->counting = true;
-    parse(tl, raw, len, line);
     return true;
 }
 
@@ -295,38 +308,47 @@ unsigned long long tl_lineno(const struct tl *tl)
 
 char *tl_begin(struct tl *tl, const char *tag, size_t room)
 {
-    size_t taglen = strlen(tag);
-    if (tl->begun)
+    bool kept = tl->plain && tag == tl->tag; /* as most are: the line's own */
+    size_t taglen = kept ? 0 : strlen(tag);
+    if (tl->open)
         tl_bug("tl_begin without tl_end");
     if (tl->saving)
         tl_bug("a line written while the state is saved");
-    if (!is_known(&tl->written_tag, tag, taglen)) {
+    if (!kept && !is_known(&tl->written_tag, tag, taglen)) {
         if (!tl_is_tag(tag, taglen))
             tl_fail(tl, EX_SOFTWARE, "\"%s\" is not a tag", tag);
         know(&tl->written_tag, tag, taglen);
     }
-    char *at = out_room(tl, taglen + room + 2);
-    memcpy(at, tag, taglen);
-    at[taglen] = '\t';
-    tl->begun = (size_t)(at - tl->out->data) + taglen + 1;
+    if (tl->plain && !kept && strcmp(tag, tl->tag) != 0) {
+        leave_region(tl);
+        tl->mixed = true;
+    }
+    char *at = out_room(tl, TL_TAG_MAX + room + 2);
+    if (!tl->plain) {
+        taglen = strlen(tag); /* no longer kept, if the region was too small */
+        memcpy(at, tag, taglen);
+        at[taglen] = '\t';
+        at += taglen + 1;
+    }
+    tl->open = true;
+    tl->begun = (size_t)(at - tl->out->data);
     tl->room = room;
-    return at + taglen + 1;
+    return at;
 }
 
 void tl_end(struct tl *tl, size_t len)
 {
     const char *text = tl->out->data + tl->begun;
-    if (!tl->begun)
+    if (!tl->open)
         tl_bug("tl_end without tl_begin");
     if (len > tl->room)
         tl_bug("tl_end: %zu bytes where tl_begin gave room for %zu", len, tl->room);
-    size_t begun = tl->begun;
-    tl->begun = 0;
+    tl->open = false;
     if (memchr(text, '\n', len))
         tl_fail(tl, EX_SOFTWARE, "a newline inside what was written");
     if (len > tl->max_line)
         tl_fail(tl, EX_DATAERR, "became longer than %zu bytes", tl->max_line);
-    tl->out->len = begun + len;
+    tl->out->len = tl->begun + len;
     tl->out->data[tl->out->len++] = '\n';
     tl->emitted++;
 }
@@ -341,7 +363,7 @@ void tl_write(struct tl *tl, const char *tag, const char *text, size_t len)
 
 int tl_close(struct tl *tl)
 {
-    if (tl->begun)
+    if (tl->open)
         tl_bug("tl_close between tl_begin and tl_end");
     if (tl->due[0])
         control_answer(tl); /* the filter has emitted what it held */

@@ -138,11 +138,10 @@ static void take_ids(struct run *run, size_t stage, bool fresh)
     }
 }
 
-/* Lines that stand in one shared piece stay there, and what comes out may be left in another. */
+/* Lines that stand in a shared piece stay there, and what comes out may be left in another. */
 static void lend(struct node_state *n, struct run *run)
 {
-    const struct batch *b = run->batches;
-    if (b && !b->next && b->region == &n->region) {
+    if (run->batches && run->batches->region == &n->region) {
         run->shared = run->batches;
         run->batches = NULL;
     }
@@ -154,7 +153,7 @@ static void set_fence(struct node_state *n, struct run *run, const struct node *
 {
     if (node->kind != NODE_FILTER)
         return;
-    if (n->region.base)
+    if (node->shares)
         lend(n, run);
     int len = snprintf(run->fence, sizeof run->fence, "%s%" PRIu64,
                        run->end ? CONTROL_END : CONTROL_FENCE, ++n->fences);
@@ -180,7 +179,8 @@ static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch
     *run = (struct run){.epoch = e, .job = e->job, .end = end, .batches = lines};
     run->round = st->cyclic ? c->stages[stage].round : 0;
     for (struct batch *b = lines; b; b = b->next) {
-        size_t tags = def->kind == NODE_FILTER ? b->lines * (strlen(def->tag) + 1) : 0;
+        size_t tags =
+            def->kind == NODE_FILTER && !def->shares ? b->lines * (strlen(def->tag) + 1) : 0;
         run->lines += b->lines;
         a->bytes_in += b->bytes.len - tags;
     }
@@ -190,6 +190,8 @@ static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch
         take_ids(run, stage, st->domain == stage && run->round == 0);
     if (run->quiet)
         run->epoch = NULL;
+    if (def->shares)
+        run->batches = batch_pack(c, lane, run->batches);
     set_fence(n, run, def);
     if (n->last)
         n->last->next = run;
@@ -344,24 +346,38 @@ void run_answered(struct core *c, size_t node, struct card_reader card)
     epochs_retire(c);
 }
 
-/* Behind all that it printed comes what the filter left in the shared piece. False: it cannot be.
- */
-static bool take_left(struct core *c, size_t node, const char *number, const char *end)
+/* Lines with their tags that stand elsewhere than what was read. */
+static bool parse_piece(struct core *c, struct source *s, char *piece, size_t n)
 {
-    struct source *s = &c->nodes[node].source;
-    const struct run *run = c->nodes[node].first;
-    size_t n = 0;
-    for (; number < end && *number >= '0' && *number <= '9' && n <= run->region->piece; number++)
-        n = n * 10 + (size_t)(*number - '0');
-    if (number != end || !run->left || n > run->region->piece)
-        return false;
     struct buf printed = s->in;
-    s->in = (struct buf){.data = run->left, .len = n, .cap = n};
+    s->in = (struct buf){.data = piece, .len = n, .cap = n};
     s->clean = 0;
     size_t taken = source_parse(c, s, 0);
     s->in = printed;
     s->scanned = s->clean = 0;
     return taken == n || c->failure.status;
+}
+
+/* Behind all that it printed comes what the filter left in the shared piece: "@BYTES" of tagged
+ * lines,
+ * "=BYTES" of texts that keep the tag. False: it cannot be. */
+static bool take_left(struct core *c, size_t node, const char *word, const char *end)
+{
+    struct source *s = &c->nodes[node].source;
+    struct run *run = c->nodes[node].first;
+    size_t n = 0;
+    const char *digit = word + 1;
+    if (!run->left)
+        return false;
+    for (; digit < end && *digit >= '0' && *digit <= '9' && n <= run->region->piece; digit++)
+        n = n * 10 + (size_t)(*digit - '0');
+    if (digit != end || n > run->region->piece)
+        return false;
+    if (*word == *SHARE_LEFT)
+        return parse_piece(c, s, run->left, n);
+    struct batch *b = batch_of(c, run->region, run->left, n);
+    run->left = NULL;
+    return source_texts(c, s, b) || c->failure.status;
 }
 
 /* A control line of a filter: the answer to the fence that is due, or a breach of the protocol. */
@@ -379,8 +395,8 @@ void run_answer(struct core *c, size_t node, const char *line, size_t len)
     const char *left = card.end;
     while (left > card.at && left[-1] != ' ')
         left--;
-    if (left < card.end && *left == *SHARE_LEFT) {
-        if (!take_left(c, node, left + 1, card.end))
+    if (left < card.end && (*left == *SHARE_LEFT || *left == *SHARE_LEFT_TEXTS)) {
+        if (!take_left(c, node, left, card.end))
             core_fail(c, EX_SOFTWARE, node, run->job, "left no lines where it says: \"%.*s\"",
                       (int)(len < 60 ? len : 60), line);
         card.end = left > card.at ? left - 1 : left;

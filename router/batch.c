@@ -28,21 +28,24 @@ struct batch *batch_get(struct core *c)
     return b;
 }
 
-struct batch *batch_for(struct core *c, size_t lane)
+struct batch *batch_of(struct core *c, struct region *r, char *piece, size_t len)
 {
-    struct region *r = &c->nodes[lane].region;
-    char *piece = region_take(r);
-    if (!piece)
-        return batch_get(c);
     struct batch *b = c->bare;
     if (b)
         c->bare = b->next;
     else
         b = xcalloc(1, sizeof *b);
     b->next = NULL;
-    b->bytes = (struct buf){.data = piece, .cap = r->piece};
+    b->bytes = (struct buf){.data = piece, .len = len, .cap = r->piece};
     b->region = r;
     return b;
+}
+
+struct batch *batch_for(struct core *c, size_t lane)
+{
+    struct region *r = &c->nodes[lane].region;
+    char *piece = region_take(r);
+    return piece ? batch_of(c, r, piece, 0) : batch_get(c);
 }
 
 /* Give the piece back that holds the bytes. */
@@ -115,6 +118,52 @@ void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n)
     char *to = batch_room(c, b, n);
     memcpy(to, bytes, n);
     b->bytes.len += n;
+}
+
+/* Put the tag before each line. */
+static struct batch *with_tags(struct core *c, const struct batch *b, const char *tag)
+{
+    struct batch *tagged = batch_get(c);
+    size_t taglen = strlen(tag);
+    const char *at = b->bytes.data, *end = at + b->bytes.len;
+    for (const char *next; at < end; at = next) {
+        next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        batch_room(c, tagged, taglen + 1 + (size_t)(next - at));
+        batch_add(c, tagged, tag, taglen);
+        batch_add(c, tagged, "\t", 1);
+        batch_add(c, tagged, at, (size_t)(next - at));
+    }
+    tagged->lines = b->lines;
+    tagged->counted = tagged->bytes.len;
+    c->inflight += tagged->counted;
+    return tagged;
+}
+
+struct batch *batch_pack(struct core *c, size_t lane, struct batch *chain)
+{
+    struct region *r = &c->nodes[lane].region;
+    size_t bytes = 0;
+    if (!chain || (!chain->next && chain->region == r))
+        return chain;
+    for (const struct batch *b = chain; b; b = b->next)
+        bytes += b->bytes.len;
+    struct batch *all = bytes <= r->piece ? batch_for(c, lane) : batch_get(c);
+    struct batch **to = &all;
+    if (all->region) {
+        for (const struct batch *b = chain; b; b = b->next) {
+            batch_add(c, all, b->bytes.data, b->bytes.len);
+            all->lines += b->lines;
+        }
+        all->counted = bytes;
+        c->inflight += bytes;
+    } else {
+        batch_put(c, all);
+        for (const struct batch *b = chain; b; b = b->next, to = &(*to)->next)
+            *to = with_tags(c, b, flow_node(c->flow, lane)->tag);
+        *to = NULL;
+    }
+    batch_put_all(c, chain);
+    return all;
 }
 
 void batch_free_all(struct core *c, struct batch *chain)

@@ -254,6 +254,11 @@ size_t stream_slack(const struct core *c); /* bytes held that do not hold up inp
 struct batch *batch_get(struct core *c);
 /* One whose lines a lane will get as they are: in shared memory if that can be. */
 struct batch *batch_for(struct core *c, size_t lane);
+/* One whose bytes are in a piece already. */
+struct batch *batch_of(struct core *c, struct region *r, char *piece, size_t len);
+/* For a lane that shares: the lines in one piece of its memory, if that can be; else with their
+ * tags, for the pipe. */
+struct batch *batch_pack(struct core *c, size_t lane, struct batch *chain);
 struct batch *batch_open(struct core *c, size_t dest);
 char *batch_room(struct core *c, struct batch *b, size_t n);
 void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n);
@@ -268,6 +273,9 @@ void source_free(struct core *c, struct source *s);
 /* Cut lines from s->in from byte at on, up to a control line or the end; returns where it stopped.
  */
 size_t source_parse(struct core *c, struct source *s, size_t at);
+/* The texts of whole lines that keep the tag, in a piece of shared memory that goes with the batch;
+ * takes it over. False: they are no such lines. */
+bool source_texts(struct core *c, struct source *s, struct batch *piece);
 size_t source_rank(const struct core *c, size_t lane);
 size_t source_stage(const struct core *c, const struct source *s);
 void source_drop(struct source *s, size_t at);

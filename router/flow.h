@@ -28,6 +28,7 @@ struct node {
     size_t *next;     /* destinations, in the order written */
     size_t nnext;
     bool stateless, map; /* promised, by attribute or by the answer to hello */
+    bool shares;         /* takes lines in shared memory: their texts alone */
     bool card;           /* says how many lines came out for each; by the answer to hello */
     size_t jobs;         /* copies that share the work */
     size_t more_lanes;   /* lane of the second copy; the third is behind it */

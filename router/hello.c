@@ -170,6 +170,7 @@ bool engine_start(struct engine *e)
     if (e->failed.status)
         return false;
     graph_order(e->graph);
+    share_agree(e);
     e->core = core_new(e->flow, e->graph, e->tagged);
     share_begin(e);
     return true;

@@ -45,7 +45,8 @@ static void add_way(struct core *c, struct source *s, const char *tag, size_t de
 {
     const struct flow *f = c->flow;
     struct way w = {.tag = tag, .len = strlen(tag), .slot = NOWHERE, .sink = NOWHERE};
-    bool wants_tag = dest < f->nnodes ? f->nodes[dest].kind == NODE_FILTER : c->graph->together;
+    bool wants_tag = dest < f->nnodes ? f->nodes[dest].kind == NODE_FILTER && !f->nodes[dest].shares
+                                      : c->graph->together;
     if (wants_tag) {
         w.put = flow_tag(f, dest);
         w.put_len = strlen(w.put);
@@ -224,9 +225,81 @@ static struct way *look_up(struct core *c, struct source *s, const char *line, s
     return &s->ways[i];
 }
 
+/* How many newlines: in columns of bytes, which a compiler adds up many at a time, and which cannot
+ * overflow in so many rows. */
+static uint32_t count_lines(const char *text, size_t len)
+{
+    enum { COLUMNS = 64, ROWS = UINT8_MAX };
+    uint32_t n = 0;
+    while (len >= COLUMNS) {
+        uint8_t counts[COLUMNS] = {0};
+        size_t rows = len / COLUMNS < ROWS ? len / COLUMNS : ROWS;
+        for (size_t row = 0; row < rows; row++, text += COLUMNS)
+            for (size_t i = 0; i < COLUMNS; i++)
+                counts[i] = (uint8_t)(counts[i] + (text[i] == '\n'));
+        for (size_t i = 0; i < COLUMNS; i++)
+            n += counts[i];
+        len -= rows * COLUMNS;
+    }
+    for (size_t i = 0; i < len; i++)
+        n += text[i] == '\n';
+    return n;
+}
+
+static bool lines_fit(const char *text, size_t len, size_t most)
+{
+    const char *end = text + len;
+    for (const char *next; len > most && text < end; text = next + 1) {
+        next = memchr(text, '\n', (size_t)(end - text));
+        if ((size_t)(next - text) > most)
+            return false;
+    }
+    return true;
+}
+
+/* Behind the last whole line that begins before stop; at, if there is none. */
+static size_t last_line(const struct source *s, size_t at)
+{
+    const char *data = s->in.data;
+    const char *nl = NULL;
+    if (s->stop < s->in.len)
+        nl = memchr(data + s->stop - 1, '\n', s->in.len - (s->stop - 1));
+    if (!nl)
+        nl = memrchr(data + at, '\n', (s->stop < s->in.len ? s->stop : s->in.len) - at);
+    return nl ? (size_t)(nl + 1 - data) : at;
+}
+
+/* Lines that all go one way as they are need not be looked at one by one. Returns where they end;
+ * at, if that is no way to take them. */
+static size_t take_block(struct core *c, struct source *s, size_t at)
+{
+    struct way *w = &s->ways[0];
+    if (s->tagged || s->track || !w->as_is || at >= s->stop)
+        return at;
+    size_t end = last_line(s, at);
+    const char *text = s->in.data + at;
+    if (!lines_fit(text, end - at, c->flow->max_line))
+        return at;
+    uint32_t n = count_lines(text, end - at);
+    struct job *job = job_of(c, s);
+    if (n && w->sink != NOWHERE) {
+        job->sinks[w->sink].lines += n;
+        job->sinks[w->sink].bytes += end - at;
+    }
+    if (n && w->slot != NOWHERE) {
+        struct batch *b = open_batch(c, s, w);
+        batch_add(c, b, text, end - at);
+        b->lines += n;
+    }
+    s->lines += n;
+    s->bytes += end - at;
+    return end;
+}
+
 size_t source_parse(struct core *c, struct source *s, size_t at)
 {
     const size_t most = c->flow->max_line;
+    at = take_block(c, s, at);
     s->scanned = at;
     while (at < s->in.len && at < s->stop) {
         const char *line = s->in.data + at;
@@ -257,6 +330,55 @@ size_t source_parse(struct core *c, struct source *s, size_t at)
     }
     source_flush(c, s);
     return at;
+}
+
+/* Append the texts to the batch, each with the tag that its way wants. */
+static void put_texts(struct core *c, struct batch *to, const struct way *w, const struct batch *b)
+{
+    const char *at = b->bytes.data, *end = at + b->bytes.len;
+    for (const char *next; w->put && at < end; at = next) {
+        next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        batch_room(c, to, w->put_len + 1 + (size_t)(next - at));
+        batch_add(c, to, w->put, w->put_len);
+        batch_add(c, to, "\t", 1);
+        batch_add(c, to, at, (size_t)(next - at));
+    }
+    batch_add(c, to, at, (size_t)(end - at));
+}
+
+bool source_texts(struct core *c, struct source *s, struct batch *piece)
+{
+    struct way *w = &s->ways[0];
+    struct batch *to = piece;
+    const char *text = piece->bytes.data;
+    size_t len = piece->bytes.len;
+    if (len == 0 || text[len - 1] != '\n' || !lines_fit(text, len, c->flow->max_line)) {
+        batch_put(c, piece);
+        return false;
+    }
+    uint32_t n = count_lines(text, len);
+    if (w->sink != NOWHERE) {
+        job_of(c, s)->sinks[w->sink].lines += n;
+        job_of(c, s)->sinks[w->sink].bytes += len;
+    }
+    if (w->slot != NOWHERE && !w->put && !s->slots[w->slot].open &&
+        s->slots[w->slot].dest >= c->flow->nnodes) {
+        s->slots[w->slot].open = piece; /* into the file from where it is */
+    } else if (w->slot != NOWHERE) {
+        to = open_batch(c, s, w);
+        put_texts(c, to, w, piece);
+    }
+    for (uint32_t i = 0; s->track && w->slot != NOWHERE && i < n; i++) {
+        batch_id(to, (uint32_t)s->lines + i);
+        to->lines++;
+    }
+    if (!s->track)
+        to->lines += n;
+    if (to != piece || w->slot == NOWHERE)
+        batch_put(c, piece);
+    s->lines += n;
+    s->bytes += len;
+    return true;
 }
 
 /* Forget the bytes before at: they are lines that have been dealt with. */

@@ -119,6 +119,7 @@ void engine_fail_task(struct engine *e, int status, int error, struct job *job, 
 void share_offer(struct engine *e, size_t node);
 /* The answer to the offer, cut at its newline; false: it is none. */
 bool share_answered(struct engine *e, size_t node, const char *line);
+void share_agree(struct engine *e); /* all have answered: which nodes share */
 void share_begin(struct engine *e); /* the core is there */
 void share_end(struct engine *e);   /* the core is gone */
 

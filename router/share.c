@@ -57,14 +57,14 @@ static void forget(struct engine *e, size_t node)
 
 static void describe(const struct engine *e, size_t node, char *line, size_t room)
 {
-    snprintf(line, room, CONTROL_SHARE "/proc/%d/fd/%d %zu\n", (int)getpid(), e->links[node].shared,
-             e->region);
+    snprintf(line, room, CONTROL_SHARE "/proc/%d/fd/%d %zu %s\n", (int)getpid(),
+             e->links[node].shared, e->region, flow_node(e->flow, node)->tag);
 }
 
 void share_offer(struct engine *e, size_t node)
 {
     struct link *l = &e->links[node];
-    char line[80];
+    char line[160];
     l->greeting = GREETED;
     if (!e->region)
         return;
@@ -82,7 +82,7 @@ void share_offer(struct engine *e, size_t node)
 bool share_answered(struct engine *e, size_t node, const char *line)
 {
     struct link *l = &e->links[node];
-    char offer[80];
+    char offer[160];
     describe(e, node, offer, sizeof offer);
     size_t n = strlen(offer) - 1;
     close_fd(&l->shared);
@@ -94,10 +94,20 @@ bool share_answered(struct engine *e, size_t node, const char *line)
     return true;
 }
 
+void share_agree(struct engine *e)
+{
+    for (size_t i = 0; i < e->flow->nnodes; i++) {
+        struct node *def = &e->flow->nodes[i];
+        def->shares = true;
+        for (size_t copy = 0; copy < def->jobs; copy++)
+            def->shares = def->shares && e->links[flow_lane(e->flow, i, copy)].region;
+    }
+}
+
 void share_begin(struct engine *e)
 {
     for (size_t i = 0; i < e->flow->nlanes; i++)
-        if (e->links[i].region)
+        if (flow_node(e->flow, i)->shares)
             core_share(e->core, i, e->links[i].region, e->region, piece_size(e));
 }
 

@@ -171,12 +171,16 @@ static void fail_endless(struct core *c, size_t stage)
         const struct batch *b = c->nodes[st->nodes[i]].pending;
         if (!b)
             continue;
-        const char *nl = memchr(b->bytes.data, '\n', b->bytes.len);
-        size_t len = (size_t)(nl - b->bytes.data);
+        const struct node *def = &c->flow->nodes[st->nodes[i]];
+        bool tagged = def->kind == NODE_FILTER && !def->shares;
+        const char *text = b->bytes.data + (tagged ? strlen(def->tag) + 1 : 0);
+        const char *end = b->bytes.data + b->bytes.len;
+        const char *nl = memchr(text, '\n', (size_t)(end - text));
+        size_t len = (size_t)((nl ? nl : end) - text);
         core_fail(c, EX_DATAERR, st->nodes[i], c->stages[stage].now->job,
                   "lines still circle after %ld rounds (set max-rounds): \"%.*s\"",
-                  c->flow->max_rounds, (int)(len < 80 ? len : 80), b->bytes.data);
-        core_fail_line(c, b->bytes.data, len);
+                  c->flow->max_rounds, (int)(len < 80 ? len : 80), text);
+        core_fail_line(c, text, len);
         return;
     }
 }

@@ -472,14 +472,23 @@ END
 
 @test "router: a filter in another language can share memory" {
     sharer good <<'END'
-lines = region[n[0]:n[0] + n[1]]
-region[n[2]:n[2] + n[1]] = lines.upper().replace(b"START\t", b"start\t")
-echo(f" @{n[1]}" if n[1] else "")
+texts = region[n[0]:n[0] + n[1]].upper()
+region[n[2]:n[2] + len(texts)] = texts
+echo(f" ={len(texts)}" if texts else "")
 END
     flow good.flow <<<'start -> end : ./good'
     run tl-router good.flow in
     assert_success
     assert_output $'ONE\nTWO\nTHREE'
+    sharer good <<'END'
+texts = region[n[0]:n[0] + n[1]].splitlines(keepends=True)
+lines = b"".join(b"end\t" + text for text in texts)
+region[n[2]:n[2] + len(lines)] = lines
+echo(f" @{len(lines)}" if lines else "")
+END
+    run tl-router good.flow in
+    assert_success
+    assert_output $'one\ntwo\nthree'
 }
 
 @test "router: a filter that says it left more in shared memory than there is room" {
@@ -489,9 +498,24 @@ END
 
 @test "router: a filter that left in shared memory what are no lines" {
     sharer bad <<'END'
-region[n[2]:n[2] + 9] = b"start\thalf"[:9]
+region[n[2]:n[2] + 9] = b"start\tend"
 echo(" @9")
 END
+    fails_at_start 70 'left no lines where it says: '
+}
+
+@test "router: a filter that left texts in shared memory that do not end, or are too long" {
+    sharer bad <<'END'
+region[n[2]:n[2] + 4] = b"half"
+echo(" =4")
+END
+    fails_at_start 70 'left no lines where it says: '
+    rmdir out
+    sharer bad <<'END'
+region[n[2]:n[2] + 9] = b"too long" + bytes([10])
+echo(" =9")
+END
+    flow bad.flow <<<$'set max-line 7\nstart -> end : ./bad'
     fails_at_start 70 'left no lines where it says: '
 }
 
