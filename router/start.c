@@ -57,14 +57,23 @@ static void open_standard(void)
             tl_die(EX_OSERR, "descriptor %d: %m", fd);
 }
 
+/* What whoever started us left open is ours alone; the lock of a queue is among it. */
+static void keep_descriptors(void)
+{
+    if (close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    /* Some containers do not let it through. */
+    for (long fd = 3, most = sysconf(_SC_OPEN_MAX); fd < most; fd++)
+        if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0 && errno != EBADF)
+            tl_die(EX_OSERR, "descriptor %ld: %m", fd);
+}
+
 void start_setup(size_t max_line)
 {
     char size[32];
     snprintf(size, sizeof size, "%zu", max_line);
     open_standard();
-    /* The lock of a queue is among what whoever started us left open. */
-    if (close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) != 0)
-        tl_die(EX_OSERR, "close_range: %m");
+    keep_descriptors();
     if (setenv(ENV_MAX_LINE, size, 1) != 0 || unsetenv(ENV_LOCK_FD) != 0)
         tl_die(EX_OSERR, "environment: %m");
     extend_path();

@@ -66,6 +66,16 @@ through() {
     assert_equal "$(tr '\n' ' ' <<<"$output")" '0 1 2 3 ' # 3 is the folder that ls reads
 }
 
+@test "descriptors: a container that knows no close_range changes nothing" {
+    needs_strace
+    echo "start -> end | sh -c 'cat >/dev/null; ls /proc/self/fd'" >f.flow
+    exec 7</dev/null
+    run --separate-stderr strace -o /dev/null -e inject=close_range:error=EPERM tl-router f.flow <<<x
+    exec 7<&-
+    assert_success
+    assert_equal "$(tr '\n' ' ' <<<"$output")" '0 1 2 3 '
+}
+
 @test "descriptors: those of a filter, too, and the lock of a queue is not among them" {
     cat >fds.sh <<'E'
 while IFS= read -r line; do
@@ -155,6 +165,13 @@ E
     [[ ${stderr_lines[-1]} == *'its limits: mem=64M' ]]
     through mem=1G "perl -e '<STDIN>; \$x = \"a\" x 200e6; print length \$x'"
     assert_output 200000000
+}
+
+@test "limits: no descriptors are the command's affair as well" {
+    through files=6 "perl -e '<STDIN>; for (3..6) { open(\$f[\$_], \"/dev/null\") or die \"\$_: \$!\" }'"
+    assert_failure 65
+    [[ ${stderr_lines[0]} == *'6: Too many open files'* ]]
+    [[ ${stderr_lines[-1]} == *'; its limits: files=6' ]]
 }
 
 @test "limits: what is none is said" {
