@@ -16,7 +16,7 @@ from scene import BIN
 
 # What can go wrong with a call, as its manual page says, besides what only a bug could cause. (That
 # newfstatat says ENOENT of what is there, or getdents64 of a folder that was not removed, would be a
-# lie that nothing can see through.)
+# lie that nothing can see through; and brk returns no error, but where memory ends.)
 DISK = ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES")
 ERRORS = {
     "openat": (*DISK, "ENOENT", "EEXIST", "EINTR", "EMFILE", "ENFILE", "ENOMEM"),
@@ -62,7 +62,6 @@ ERRORS = {
     "inotify_add_watch": ("EACCES", "ENOMEM", "ENOSPC"),
     "getrandom": ("EINTR", "EAGAIN"),
     "mmap": ("ENOMEM", "EAGAIN"),
-    "brk": ("ENOMEM",),
 }
 # Trouble of the whole system: no file may be blamed for it.
 STORMS = ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM")

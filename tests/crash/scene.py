@@ -29,6 +29,10 @@ OPTIONS = ["--once", "-v", "--settle", "0", "--backoff", "10ms..50ms"]
 PATIENCE = 90  # seconds; only what hangs takes so long
 END_SECONDS = 10  # for the last orphan to end
 EX_DATAERR = 65
+BUGS = (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
+BUG = re.compile(
+    rb".*(?:signal (?:%s)\b|AddressSanitizer|runtime error: ).*" % b"|".join(b"%d" % b for b in BUGS)
+)
 PR_SET_CHILD_SUBREAPER = 36
 
 LINES = b"error: a disk\nwarn: hot\n> > quoted\n> error: once\nplain  Text\nwarn: again"
@@ -153,6 +157,7 @@ class Place:
         self.path.mkdir(parents=True, exist_ok=True)
         self.queue = os.fsencode(self.path / "queue")
         self.log = self.path / "log"
+        self.bugs = []  # programs that died of what only a bug can be
         (self.path / "picky").write_text(PICKY, encoding="ascii")
 
     def fresh(self, scene):
@@ -170,6 +175,7 @@ class Place:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path / "mark")
         self.log.write_bytes(b"")
+        self.bugs = []
         flow = scene.flow.replace("{dir}", str(self.path))
         # Commands get a clean environment, and the library that deals blows must reach them.
         flow = re.sub(r"^(\w+)(?: \[([^]]*)\])? ->", CARRIED, flow, flags=re.M)
@@ -190,7 +196,10 @@ class Place:
                 env={**os.environ, "LC_ALL": "C", **(env or {})},
             )
             try:
-                return child.wait(seconds)
+                status = child.wait(seconds)
+                if -status in BUGS:
+                    self.bugs.append(f"{os.fsdecode(argv[0])} died of signal {-status}")
+                return status
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -263,7 +272,10 @@ def check_end(place, expected, lax):
         wrong += [("lost", shown(p)) for p in want if p not in found]
         wrong += [("doubled", shown(p)) for p in found if p not in want]
         wrong += [("torn", shown(p)) for p in want if p in found and found[p] != want[p]]
-    reported = Counter(re.findall(rb": done: (.*)", place.log.read_bytes()))
+    log = place.log.read_bytes()
+    wrong += [("stuck", bug) for bug in place.bugs]
+    wrong += [("stuck", bug.decode(errors="replace")) for bug in BUG.findall(log)]
+    reported = Counter(re.findall(rb": done: (.*)", log))
     wrong += [("doubled", f"{name.decode(errors='replace')} was done, and done again")
               for name, times in reported.items() if times > 1]
     for folder in (".tagline/work", ".tagline/journal"):
