@@ -252,16 +252,20 @@ bool stream_due(const struct core *c, const struct job *job, const struct stream
 void stream_put(struct core *c, struct stream *s, struct batch *chain);
 size_t stream_slack(const struct core *c); /* bytes held that do not hold up input */
 struct batch *batch_get(struct core *c);
-/* One whose lines a lane will get as they are: in shared memory if that can be. */
+/* One for a lane, in a piece of the memory that it shares if there is any. */
 struct batch *batch_for(struct core *c, size_t lane);
-/* One whose bytes are in a piece already. */
+/* One whose bytes are in a piece already, which goes with it. */
 struct batch *batch_of(struct core *c, struct region *r, char *piece, size_t len);
+/* One for lines of one source, or of all that are merged, to a destination. */
+struct batch *batch_open(struct core *c, size_t dest);
+struct batch *batch_merged(struct core *c, size_t dest);
+char *batch_room(struct core *c, struct batch *b, size_t n);
+void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n);
+/* The lines of texts, each with the tag before it. */
+void batch_add_tagged(struct core *c, struct batch *to, const char *tag, const struct batch *texts);
 /* For a lane that shares: the lines in one piece of its memory, if that can be; else with their
  * tags, for the pipe. */
 struct batch *batch_pack(struct core *c, size_t lane, struct batch *chain);
-struct batch *batch_open(struct core *c, size_t dest);
-char *batch_room(struct core *c, struct batch *b, size_t n);
-void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n);
 void batch_free_all(struct core *c, struct batch *chain);
 void batch_put(struct core *c, struct batch *b);
 void batch_put_all(struct core *c, struct batch *chain);

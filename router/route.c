@@ -332,20 +332,6 @@ size_t source_parse(struct core *c, struct source *s, size_t at)
     return at;
 }
 
-/* Append the texts to the batch, each with the tag that its way wants. */
-static void put_texts(struct core *c, struct batch *to, const struct way *w, const struct batch *b)
-{
-    const char *at = b->bytes.data, *end = at + b->bytes.len;
-    for (const char *next; w->put && at < end; at = next) {
-        next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
-        batch_room(c, to, w->put_len + 1 + (size_t)(next - at));
-        batch_add(c, to, w->put, w->put_len);
-        batch_add(c, to, "\t", 1);
-        batch_add(c, to, at, (size_t)(next - at));
-    }
-    batch_add(c, to, at, (size_t)(end - at));
-}
-
 bool source_texts(struct core *c, struct source *s, struct batch *piece)
 {
     struct way *w = &s->ways[0];
@@ -366,7 +352,10 @@ bool source_texts(struct core *c, struct source *s, struct batch *piece)
         s->slots[w->slot].open = piece; /* into the file from where it is */
     } else if (w->slot != NOWHERE) {
         to = open_batch(c, s, w);
-        put_texts(c, to, w, piece);
+        if (w->put)
+            batch_add_tagged(c, to, w->put, piece);
+        else
+            batch_add(c, to, text, len);
     }
     for (uint32_t i = 0; s->track && w->slot != NOWHERE && i < n; i++) {
         batch_id(to, (uint32_t)s->lines + i);
