@@ -263,10 +263,11 @@ END
     "$1_begin"
 }
 
+runit_runs() { sv status "$SV" | grep -q '^run: '; }
 runit_begin() {
     runsv "$SV" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
     MANAGER=$!
-    wait_until 10 test -p "$SV/supervise/ok"
+    wait_until 10 runit_runs # sv check waits for nothing where nothing was started yet
 }
 runit_ready() { sv -w 20 check "$SV"; }
 runit_pid() { cat "$SV/supervise/pid"; }
