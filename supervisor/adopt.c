@@ -244,6 +244,7 @@ static void take_on(struct super *s)
     forget_copy(s, a->generation);
     a->phase = ADOPT_IDLE;
     a->generation = a->next;
+    s->proved = false;
     memcpy(a->hash, a->next_hash, sizeof a->hash);
     for (size_t i = 0; i < s->pool.n; i++) {
         if (s->pool.workers[i].generation != a->generation)

@@ -36,6 +36,7 @@ struct job {
     unsigned era;              /* of its last run: see blame.h */
     char flow_hash[FLOW_HASH]; /* of the flow of its last run, in hexadecimal */
     bool trace;                /* asked for in this run */
+    unsigned doubts;           /* runs after which it was not clear that the file is at fault */
     bool told;                 /* that it was claimed */
     enum job_end end;
     unsigned long version; /* that it was given in its last folder; 1: its own name */

@@ -57,13 +57,22 @@ static bool is_storm(struct super *s, const struct fault *f)
            (store_probe(&s->store, true) != 0 && class_storm(errno));
 }
 
-/* The run says nothing about the file: it is to be done again when the system is well. */
+/* The run says nothing about the file: it does not count, and another follows when it may. */
+static void innocent(struct super *s, struct job *j)
+{
+    work_uncharge(s, j);
+    work_drop(s, j);
+    if (s->hold == HOLD_FLOW)
+        work_return(s, j);
+    else
+        work_delay(s, j, WORK_AGAIN_MS, times_ms());
+}
+
+/* The system is not well. */
 static void weather(struct super *s, struct job *j)
 {
     super_hold(s, HOLD_STORM, "%s", j->fault.error);
-    work_uncharge(s, j);
-    work_drop(s, j);
-    work_delay(s, j, WORK_AGAIN_MS, times_ms());
+    innocent(s, j);
 }
 
 static void judge_temporary(struct super *s, struct job *j)
@@ -74,13 +83,27 @@ static void judge_temporary(struct super *s, struct job *j)
         retry(s, j);
 }
 
-/* A command that cannot write somewhere may have no other word for it than any failure. */
+/* A filter ended by itself, and the flow has done no file yet: it may be one that dies at its
+ * start, and that was greeted just before. Then it will do so with nothing to do, too. */
+static bool is_doubtful(const struct super *s, const struct job *j)
+{
+    enum { DOUBTS = 3 };
+    return j->fault.exit >= 0 && j->fault.status == EX_SOFTWARE && !s->proved &&
+           j->doubts < (s->idle_deaths > 0 ? DOUBTS : 1);
+}
+
 static void judge_data(struct super *s, struct job *j)
 {
-    if (j->fault.exit >= 0 && store_probe(&s->store, false) != 0 && class_storm(errno))
+    /* A command that cannot write somewhere may have no other word for it than any failure. */
+    if (j->fault.exit >= 0 && store_probe(&s->store, false) != 0 && class_storm(errno)) {
         weather(s, j);
-    else
+    } else if (is_doubtful(s, j)) {
+        work_log(j, "again", "a filter ended, and none has done a file yet");
+        j->doubts++;
+        innocent(s, j);
+    } else {
         fail(s, j);
+    }
 }
 
 static void judge_operator(struct super *s, struct job *j)
@@ -97,9 +120,7 @@ static void judge_operator(struct super *s, struct job *j)
         s->status = j->fault.status;
         super_drain(s);
     }
-    work_uncharge(s, j);
-    work_drop(s, j);
-    work_return(s, j);
+    innocent(s, j);
 }
 
 static void judge(struct super *s, struct job *j)
@@ -141,6 +162,7 @@ static void on_answer(void *arg, struct worker *w, struct job *j, struct reply *
         report_trace(s, j, reply);
     if (reply->status == 0) {
         s->idle_deaths = 0;
+        s->proved = true;
         blame_good(&s->blame, j->era);
         reply_free(&j->reply);
         j->reply = *reply;
@@ -171,9 +193,7 @@ static void lost(struct super *s, struct job *j, int status)
         return;
     }
     if (had_own_reason(status)) {
-        work_uncharge(s, j);
-        work_drop(s, j);
-        work_delay(s, j, WORK_AGAIN_MS, times_ms());
+        innocent(s, j);
         return;
     }
     bool killed = status > 128;

@@ -79,6 +79,7 @@ struct super {
     struct keep keep;
     struct told told;
     struct blame blame;
+    bool proved;          /* a run with the flow in use ended well */
     unsigned idle_deaths; /* of workers that had nothing to do, since a run ended well */
 
     struct job_list delayed; /* claimed, and to run when due */

@@ -371,6 +371,33 @@ END
     stop TERM 0
 }
 
+@test "failures: a filter that dies soon after it was greeted fails no file, and is held" {
+    flow soon.flow <<END
+start -> end : sh -c 'read -r hello; echo "\$hello"; sleep 0.01; exit 3'
+END
+    for i in 1 2 3 4 5; do drop "f$i"; done
+    launch --backoff 10ms..1h
+    wait_until 20 logged hold:
+    wait_until 10 has_files unprocessed 5
+    has_files failed 0
+    assert_equal "$(reload_mended)" mended
+    wait_until 10 has_files processed 5
+    stop TERM 0
+}
+
+@test "failures: a bad first file is found out all the same, and alone" {
+    flow picky.flow <<'END'
+start -> end : gawk '/^!/ { print; fflush(); next } /bad/ { exit 1 } { print }'
+END
+    drop bad bad
+    run -65 once -j 1
+    assert_equal "$(reason bad '[.class, .status, .exit, .attempts] | @json')" '["data",70,1,1]'
+    drop bad2 bad
+    drop bad3 bad
+    run -65 once
+    has_files failed 6
+}
+
 @test "failures: a command that says its configuration is missing holds the flow, and fails no file" {
     command_flow <<END
 [ -e $GATE ] || { echo no configuration >&2; exit 78; }; echo "\$x"
