@@ -294,6 +294,7 @@ static void lies_are_found_out(void **state)
     assert_failure(flow, "start\t1\n!end 1 1,\n", 70, "count of lines");
     assert_failure(flow, "start\t1\n!end 1 99999999999999999999*9,0\n", 70, "count of lines");
     assert_failure(flow, "start\t1\n!end 1\n", 70, "promised to count");
+    assert_failure(flow, "start\t1\n!end 1 1,0 @5\n", 70, "left no lines where it says");
     assert_failure(flow, "elsewhere\t1\n", 65, "not among those");
     assert_failure(flow, "end1\n", 70, "does not begin with a tag");
     assert_failure(flow, "\t1\n", 65, "not among those");
