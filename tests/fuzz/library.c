@@ -127,6 +127,7 @@ static void drive(struct run *r, const char *bytes, size_t n, size_t block, unsi
     }
     tl = tl_open(kind & (TL_STATELESS | TL_MAP));
     if (kind & 8) {
+        strcpy(tl->tag, "start");
         tl->region = region;
         tl->region_size = REGION;
     }

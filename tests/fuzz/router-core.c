@@ -54,12 +54,16 @@ static void begin(struct rig *r)
     r->honest = true;
     r->flow = flow_parse("f", text, strlen(text), &r->problems);
     MUST(r->problems.count == 0);
-    for (size_t i = 0; i < r->flow->nnodes; i++)
-        r->flow->nodes[i].card = r->flow->nodes[i].kind == NODE_FILTER && !(kind & 32);
+    for (size_t i = 0; i < r->flow->nnodes; i++) {
+        bool filter = r->flow->nodes[i].kind == NODE_FILTER;
+        r->flow->nodes[i].card = filter && !(kind & 32);
+        r->flow->nodes[i].shares = filter && (kind & 128);
+    }
     r->graph = graph_new(r->flow, r->tagged, r->tagged);
     r->core = core_new(r->flow, r->graph, r->tagged);
     for (size_t i = 0; i < r->flow->nlanes && (kind & 128); i++)
-        core_share(r->core, i, r->shared[i], SHARED, PIECE);
+        if (flow_node(r->flow, i)->shares)
+            core_share(r->core, i, r->shared[i], SHARED, PIECE);
     if (!r->tagged)
         r->job = core_begin(r->core, 1, NULL, kind & 16);
 }
@@ -163,20 +167,39 @@ static void work_line(struct rig *r, size_t lane, const char *line, size_t len)
     card_add(&side->card, times);
 }
 
-/* The fence that a filter got, with the lines that it may find in the shared region. */
+/* A text of the shared region: the filter leaves it there as it is, or prints it with a tag. */
+static void work_text(struct rig *r, size_t lane, const char *text, size_t len, struct buf *left)
+{
+    struct buf line = {0};
+    if (left) {
+        buf_add(left, text, len);
+        buf_addc(left, '\n');
+        card_add(&r->sides[lane].card, 1);
+        r->printed++;
+        return;
+    }
+    buf_addf(&line, "%s\t", flow_node(r->flow, lane)->tag);
+    buf_add(&line, text, len);
+    work_line(r, lane, line.data, line.len);
+    buf_free(&line);
+}
+
+/* The fence that a filter got, with the texts that it may find in the shared region. */
 static void work_fence(struct rig *r, size_t lane, const char *fence, size_t len)
 {
     struct node_side *side = &r->sides[lane];
     size_t numbers[4] = {0};
+    struct buf left = {0};
     char text[200];
     snprintf(text, sizeof text, "%.*s", (int)len, fence);
     sscanf(text, "!%*s %*u %zu %zu %zu %zu", &numbers[0], &numbers[1], &numbers[2], &numbers[3]);
     MUST(numbers[0] + numbers[1] <= SHARED && numbers[2] + numbers[3] <= SHARED);
+    bool leave = numbers[1] <= numbers[3] && fuzz_byte(&r->script) & 1;
     const char *line = r->shared[lane] + numbers[0], *end = line + numbers[1];
     for (const char *nl; line < end; line = nl + 1) {
         nl = memchr(line, '\n', (size_t)(end - line));
         MUST(nl);
-        work_line(r, lane, line, (size_t)(nl - line));
+        work_text(r, lane, line, (size_t)(nl - line), leave ? &left : NULL);
     }
     card_close(&side->card);
     if (strncmp(text, CONTROL_END, strlen(CONTROL_END)) == 0)
@@ -184,8 +207,12 @@ static void work_fence(struct rig *r, size_t lane, const char *fence, size_t len
     card_close(&side->card);
     buf_addf(&side->out, "%s %s", text, buf_str(&side->card.text));
     side->card.text.len = 0;
-    /* What it has printed is in the pipe; none of it was left in the region. */
-    buf_adds(&side->out, numbers[3] && fuzz_byte(&r->script) & 1 ? " " SHARE_LEFT "0\n" : "\n");
+    if (leave && left.len) {
+        memcpy(r->shared[lane] + numbers[2], left.data, left.len);
+        buf_addf(&side->out, " " SHARE_LEFT_TEXTS "%zu", left.len);
+    }
+    buf_addc(&side->out, '\n');
+    buf_free(&left);
 }
 
 /* A command has all its input and nobody has more to read from it: it ends. */
