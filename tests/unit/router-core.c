@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The core without processes: nodes are functions here, and a seeded schedule decides who reads,
- * writes and answers when, in pieces of any size. The result must not depend on it.
+ * writes and answers when, in pieces of any size, and who shares how much memory. The result must
+ * not depend on it.
  */
 #include "../../router/core.h"
 
@@ -14,6 +15,8 @@
 
 #include <cmocka.h>
 
+enum { PIECES = 4 }; /* of shared memory, if they are of 64 bytes */
+
 /* What a node does with one line: prints lines, counts them. */
 typedef void line_fn(struct buf *out, const char *tag, const char *text, unsigned *count);
 
@@ -21,7 +24,8 @@ struct fake {
     struct buf in, out; /* bytes it got, bytes it will print */
     struct card_writer card;
     line_fn *fn;
-    bool keeps; /* says "bye" at the end of the file */
+    bool keeps;   /* says "bye" at the end of the file */
+    char *region; /* shared, or NULL */
 };
 
 struct rig {
@@ -98,9 +102,15 @@ static void begin(struct rig *r, const char *text, line_fn *const *fns, unsigned
         r->nodes[i].keeps = strcmp(r->flow->nodes[i].tag, "keep") == 0;
         r->flow->nodes[i].card = true;
         r->flow->nodes[i].stateless = !r->nodes[i].keeps;
+        r->flow->nodes[i].shares = seed % 2 == 0 && pick(r, 3) > 0;
     }
     r->graph = graph_new(r->flow, false, false);
     r->core = core_new(r->flow, r->graph, false);
+    for (size_t i = 0; i < r->flow->nnodes; i++)
+        if (r->flow->nodes[i].shares) {
+            r->nodes[i].region = xcalloc(PIECES, 64);
+            core_share(r->core, i, r->nodes[i].region, PIECES * 64, 4U << pick(r, 5));
+        }
     r->job = core_begin(r->core, 1, NULL, false);
 }
 
@@ -113,6 +123,7 @@ static void finish(struct rig *r)
         buf_free(&r->nodes[i].in);
         buf_free(&r->nodes[i].out);
         buf_free(&r->nodes[i].card.text);
+        free(r->nodes[i].region);
     }
     buf_free(&r->result);
 }
@@ -129,9 +140,54 @@ static void feed(struct rig *r, size_t node)
     core_node_wrote(r->core, node, len);
 }
 
+static void one_line(struct fake *f, const char *tag, const char *text)
+{
+    unsigned count = 0;
+    f->fn(&f->out, tag, text, &count);
+    card_add(&f->card, count);
+}
+
+/* The lines that stand in shared memory, before the answer to what names them. */
+static void lines_in_region(struct fake *f, const char *tag, const size_t *n)
+{
+    struct buf texts = {0};
+    buf_add(&texts, f->region + n[0], n[1]);
+    buf_addc(&texts, '\0');
+    for (char *save, *t = texts.data; *t; t = save + 1) {
+        save = strchr(t, '\n');
+        *save = '\0';
+        one_line(f, tag, t);
+    }
+    buf_free(&texts);
+}
+
+/* Leave what came out in shared memory, if it fits: without tags, if all have the node's. */
+static void leave_in_region(struct fake *f, const char *tag, const size_t *n, size_t from,
+                            char *word)
+{
+    struct buf texts = {0};
+    size_t len = f->out.len - from;
+    bool keep = true;
+    for (const char *at = f->out.data + from; at < f->out.data + f->out.len && keep;) {
+        const char *nl = memchr(at, '\n', (size_t)(f->out.data + f->out.len - at));
+        const char *tab = memchr(at, '\t', (size_t)(nl - at));
+        keep = (size_t)(tab - at) == strlen(tag) && memcmp(at, tag, strlen(tag)) == 0;
+        buf_add(&texts, tab + 1, (size_t)(nl - tab));
+        at = nl + 1;
+    }
+    size_t bytes = keep ? texts.len : len;
+    if (bytes && bytes <= n[3]) {
+        memcpy(f->region + n[2], keep ? texts.data : f->out.data + from, bytes);
+        sprintf(word, " %c%zu", keep ? '=' : '@', bytes);
+        f->out.len = from;
+    }
+    buf_free(&texts);
+}
+
 /* The node works on one whole line, if it has one. */
 static void work(struct rig *r, size_t node)
 {
+    const char *tag = r->flow->nodes[node].tag;
     struct fake *f = &r->nodes[node];
     char *nl = f->in.len ? memchr(f->in.data, '\n', f->in.len) : NULL;
     if (!nl)
@@ -139,20 +195,25 @@ static void work(struct rig *r, size_t node)
     *nl = '\0';
     if (*f->in.data == '!') {
         bool end = strncmp(f->in.data, "!end", 4) == 0;
+        size_t n[4] = {0}, from = f->out.len;
+        char left[32] = "";
+        sscanf(f->in.data, "!%*s %*u %zu %zu %zu %zu", &n[0], &n[1], &n[2], &n[3]);
+        if (n[1])
+            lines_in_region(f, tag, n);
         card_close(&f->card);
         if (end && f->keeps)
             buf_adds(&f->out, "keep\tbye\n");
         if (end)
             card_add(&f->card, f->keeps);
         card_close(&f->card);
-        buf_addf(&f->out, "%s %s\n", f->in.data, buf_str(&f->card.text));
+        if (n[3])
+            leave_in_region(f, tag, n, from, left);
+        buf_addf(&f->out, "%s %s%s\n", f->in.data, buf_str(&f->card.text), left);
         f->card.text.len = 0;
     } else {
         char *tab = strchr(f->in.data, '\t');
-        unsigned count = 0;
         *tab = '\0';
-        f->fn(&f->out, f->in.data, tab + 1, &count);
-        card_add(&f->card, count);
+        one_line(f, f->in.data, tab + 1);
     }
     buf_shift(&f->in, (size_t)(nl + 1 - f->in.data));
 }
