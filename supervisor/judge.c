@@ -88,8 +88,8 @@ static void judge_temporary(struct super *s, struct job *j)
 static bool is_doubtful(const struct super *s, const struct job *j)
 {
     enum { DOUBTS = 3 };
-    return j->fault.exit >= 0 && j->fault.status == EX_SOFTWARE && !s->proved &&
-           j->doubts < (s->idle_deaths > 0 ? DOUBTS : 1);
+    bool ended = j->fault.exit >= 0 && j->fault.status == EX_SOFTWARE;
+    return ended && !s->proved && j->doubts < (s->idle_deaths > 0 ? DOUBTS : 1);
 }
 
 static void judge_data(struct super *s, struct job *j)
