@@ -166,6 +166,11 @@ class Tracer:
         return [p for p in found if p.call not in ("exit_group", "exit", "execveat")]
 
 
+def errors_of(point):
+    """What can go wrong there. Without its first memory the loader can but crash; that is not ours."""
+    return () if (point.call, point.n) == ("mmap", 1) else ERRORS.get(point.call, ())
+
+
 def kill_flags(point):
     return [f"--trace={point.call}", f"--inject={point.call}:signal=KILL:when={point.n}"]
 

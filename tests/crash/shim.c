@@ -21,11 +21,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum what { COUNT, KILL, FAIL, HALF, CUT };
+enum what { COUNT, KILL, FAIL, HALF, CUT, MANY };
 
 /* As tests/crash/shim.py writes it. */
 struct control {
-    int64_t count, at;
+    int64_t count, at;    /* of many: one call of that many */
     int32_t what, which;  /* which of the errors that fit; of a cut: the ioctl's argument */
     int32_t fired, lives; /* does anybody live on after a cut? */
     char queue[256];
@@ -88,11 +88,22 @@ static void cut_power(void)
         close(fd);
 }
 
+/* What chance says for the Nth call, the same each time. */
+static uint64_t draw(int64_t n)
+{
+    uint64_t x = (uint64_t)n * 0x9e3779b97f4a7c15u + (uint64_t)control->which;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
 /* One call is about to be made: what becomes of it? */
 static enum what strike(const char *call, const int *errors)
 {
     int saved = errno;
-    if (!control || __atomic_add_fetch(&control->count, 1, __ATOMIC_SEQ_CST) != control->at)
+    int64_t count = control ? __atomic_add_fetch(&control->count, 1, __ATOMIC_SEQ_CST) : 0;
+    if (!control ||
+        (control->what == MANY ? draw(count) % (uint64_t)control->at != 0 : count != control->at))
         return COUNT;
     control->fired = 1;
     snprintf(control->struck, sizeof control->struck, "%s: %s", program_invocation_short_name,
@@ -113,6 +124,9 @@ static enum what strike(const char *call, const int *errors)
     case HALF:
         control->fired = 0; /* unless it can be halved */
         return HALF;
+    case MANY:
+        errno = errors[draw(count) / (uint64_t)control->at % (uint64_t)n];
+        return FAIL;
     case COUNT:
         break;
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blow import in_namespace
 
-COUNT, KILL, FAIL, HALF, CUT = range(5)
+COUNT, KILL, FAIL, HALF, CUT, MANY = range(6)
 LAYOUT = struct.Struct("=qqiiii256s64s")  # struct control of shim.c
 SOURCE = Path(__file__).resolve().parent / "shim.c"
 

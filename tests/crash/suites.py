@@ -185,7 +185,7 @@ class FailSupervisor(Suite):
 
     def points(self, scene, durability):
         for point in self.tracer.points(stage.SCENES[scene], durability, self.role):
-            for error in blow.ERRORS.get(point.call, ()):
+            for error in blow.errors_of(point):
                 yield f"{point}:{error}"
 
     def strike(self, scene, durability, rest):
@@ -210,7 +210,7 @@ class FailAgain(KillAgain):
     name = "fail/again"
 
     def seconds(self, first, second):
-        for error in blow.ERRORS.get(second.call, ()):
+        for error in blow.errors_of(second):
             yield f"{first}:{second}:{error}"
 
     def strike(self, scene, durability, rest):
@@ -302,3 +302,23 @@ class ShimHalf(ShimSuite):
 
     name = "shim/half"
     what = shim.HALF
+
+
+class ShimMany(ShimFail):
+    """One call of so many fails, by chance, as long as it runs; then nothing fails any more."""
+
+    name = "shim/many"
+    what = shim.MANY
+    rates = (100, 200, 400)
+    seconds = 8
+
+    def points(self, _scene, _durability):
+        for seed in range(60):
+            for rate in self.rates:
+                yield f"{rate}:{seed}"
+
+    def strike(self, scene, durability, rest):
+        self.shim.arm(self.what, int(rest[0]), int(rest[1]))
+        argv = self.shim.command(self.place.command(scene, durability), True)
+        self.place.run(argv, seconds=self.seconds)
+        return []
