@@ -88,7 +88,7 @@ static void judge_temporary(struct super *s, struct job *j)
 static bool is_doubtful(const struct super *s, const struct job *j)
 {
     enum { DOUBTS = 3 };
-    bool ended = j->fault.exit >= 0 && j->fault.status == EX_SOFTWARE;
+    bool ended = j->fault.status == EX_SOFTWARE && j->fault.exit >= 0;
     return ended && !s->proved && j->doubts < (s->idle_deaths > 0 ? DOUBTS : 1);
 }
 
