@@ -96,7 +96,7 @@ sabotaged() {
         ((status == 0)) || break
     done
     assert_failure 1
-    assert_line --regexp '^torn: output/'
+    assert_line --regexp '^(torn|doubled): '
 }
 
 @test "wrong usage: one line and 64" {
