@@ -35,7 +35,7 @@ $(FILTERS): $B/tl-%: $B/filters/%.o $(LIB)
 	$(LINK) $^ -lpcre2-8
 
 $B/tl-router: $(call objects,router) $(LIB)
-	$(LINK) $^ -lz -lzstd -llzma -lseccomp
+	$(LINK) $^ -lz -lzstd -llzma -lseccomp -lxxhash
 
 $B/tl-supervisor: $(call objects,supervisor) $(LIB)
 	$(LINK) $^ -linotifytools -ljansson -lmd
@@ -44,7 +44,7 @@ $B/tl-dashboard: $(call objects,dashboard) $(LIB)
 	$(LINK) $^ -ljansson -lncursesw -lm
 
 # What the parts of any program may need.
-PARTS_LIBS = -linotifytools -ljansson -lmd -lncursesw -lpcre2-8 -lz -lzstd -llzma -lseccomp -lm
+PARTS_LIBS = -linotifytools -ljansson -lmd -lncursesw -lpcre2-8 -lz -lzstd -llzma -lseccomp -lxxhash -lm
 
 # A unit test PROGRAM-WHAT.c drives the parts of that program without its main; others, the library.
 .SECONDEXPANSION:

@@ -54,14 +54,18 @@
 
 /*
  * Supervisor to router, one line a job on the router's standard input (tl-router --worker):
- *     job ID INPUT DIR NAME [trace]
+ *     job ID INPUT DIR NAME [trace] [checkpoint=FILE every=TIME|SIZE [sync]]
  * ID: a decimal number. INPUT: path of the file to read. DIR: an existing empty directory that
- * receives one file a sink. NAME: what %f stands for. The words are separated by one space; in
- * each, bytes outside [A-Za-z0-9._/-] may be and space, newline, % must be written %XX. The answer
- * is one JSON object on one line (see tl-router(1), WORKER).
+ * receives one file a sink. NAME: what %f stands for. FILE: where a checkpoint is kept; if one is
+ * there, and DIR is as it was then, the job goes on from it. The words are separated by one space;
+ * in each, bytes outside [A-Za-z0-9._/-] may be and space, newline, % must be written %XX. The
+ * answer is one JSON object on one line (see tl-router(1), WORKER).
  */
-#define WORKER_JOB   "job"
-#define WORKER_TRACE "trace"
+#define WORKER_JOB        "job"
+#define WORKER_TRACE      "trace"
+#define WORKER_CHECKPOINT "checkpoint="
+#define WORKER_EVERY      "every="
+#define WORKER_SYNC       "sync"
 /* In a worker's environment: the number of the descriptor that holds the lock of the queue for it;
  * its own children must not inherit it. */
 #define ENV_LOCK_FD "TAGLINE_LOCK_FD"

@@ -167,6 +167,20 @@ static void set_fence(struct node_state *n, struct run *run, const struct node *
     run->fence_len = (size_t)len;
 }
 
+void run_add(struct core *c, size_t lane, struct run *run)
+{
+    struct node_state *n = &c->nodes[lane];
+    if (n->last)
+        n->last->next = run;
+    else
+        n->first = run;
+    n->last = run;
+    n->job = run->job;
+    if (!n->writing)
+        n->writing = run;
+    core_feed(c, lane);
+}
+
 /* Give one lane lines. */
 static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch *lines, bool end)
 {
@@ -193,15 +207,7 @@ static void give_lane(struct core *c, struct epoch *e, size_t lane, struct batch
     if (def->shares)
         run->batches = batch_pack(c, lane, run->batches);
     set_fence(n, run, def);
-    if (n->last)
-        n->last->next = run;
-    else
-        n->first = run;
-    n->last = run;
-    n->job = e->job;
-    if (!n->writing)
-        n->writing = run;
-    core_feed(c, lane);
+    run_add(c, lane, run);
 }
 
 /* Move the first n lines of the chain into a batch of their own. */
@@ -384,6 +390,10 @@ static bool take_left(struct core *c, size_t node, const char *word, const char 
 void run_answer(struct core *c, size_t node, const char *line, size_t len)
 {
     struct run *run = c->nodes[node].first;
+    if (run && run->kind != RUN_LINES) {
+        run_answer_state(c, node, line, len);
+        return;
+    }
     size_t due = run ? run->fence_len - 1 : 0;
     if (!run || len < due || memcmp(line, run->fence, due) != 0 ||
         (len > due && line[due] != ' ') || !run->written) {

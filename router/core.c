@@ -76,6 +76,7 @@ void core_free(struct core *c)
     free(c->fed);
     free(c->nodes);
     free(c->stages);
+    buf_free(&c->saved);
     buf_free(&c->replies);
     buf_free(&c->failure.text);
     buf_free(&c->failure.sample);
@@ -148,14 +149,19 @@ char *core_node_room(struct core *c, size_t node, size_t n)
     return buf_room(&c->nodes[node].source.in, n);
 }
 
-static bool speaks_unasked(struct core *c, size_t node)
+/* Lines belong to an epoch; while a state is saved or loaded there is none. */
+static bool speaks_unasked(struct core *c, size_t node, size_t at)
 {
     const struct node *def = flow_node(c->flow, node);
-    if (c->nodes[node].first || (def->kind == NODE_COMMAND && !def->stateless))
-        return false;
+    const struct run *run = c->nodes[node].first;
     const struct source *s = &c->nodes[node].source;
-    core_fail(c, EX_SOFTWARE, node, NULL, "printed without being asked: \"%.*s\"",
-              (int)(s->in.len < 60 ? s->in.len : 60), s->in.data);
+    const char *said = s->in.data + at;
+    size_t n = s->in.len - at;
+    if (run ? run->kind == RUN_LINES || *said == CONTROL
+            : def->kind == NODE_COMMAND && !def->stateless)
+        return false;
+    core_fail(c, EX_SOFTWARE, node, run ? run->job : NULL, "printed without being asked: \"%.*s\"",
+              (int)(n < 60 ? n : 60), said);
     return true;
 }
 
@@ -164,7 +170,7 @@ void core_node_took(struct core *c, size_t node, size_t n)
     struct source *s = &c->nodes[node].source;
     size_t at = 0;
     s->in.len += n;
-    while (at < s->in.len && !c->failure.status && !speaks_unasked(c, node)) {
+    while (at < s->in.len && !c->failure.status && !speaks_unasked(c, node, at)) {
         if (s->tagged && s->in.data[at] == CONTROL) {
             const char *line = s->in.data + at;
             const char *nl = memchr(line, '\n', s->in.len - at);

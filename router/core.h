@@ -88,9 +88,16 @@ struct epoch {
     struct batch *reply;   /* control line to print when all is out, or NULL */
 };
 
+enum run_kind {
+    RUN_LINES,
+    RUN_SAVE, /* no lines: the node says what it holds */
+    RUN_LOAD, /* ... or takes it on, line by line */
+};
+
 /* One batch of work for one node, up to one fence. */
 struct run {
     struct run *next;
+    enum run_kind kind;
     struct epoch *epoch; /* NULL if quiet: the epoch does not wait for it and may be gone */
     struct job *job;
     uint32_t round;
@@ -157,6 +164,11 @@ struct node_state {
     bool ended;               /* in a cycle: has got no line since its last !end */
 };
 
+/* Where the input stands between two epochs. */
+struct position {
+    uint64_t offset, boundary, step; /* of the next line, of the next cut, to the one after */
+};
+
 struct stage_state {
     struct epoch *next; /* to enter */
     struct epoch *now;  /* of a cycle: the epoch inside */
@@ -192,6 +204,8 @@ struct core {
     bool routed;                   /* tagged, and !hello was seen: files end by !end */
     bool barrier;                  /* a control line waits until all before it is out */
     bool waits;                    /* ... and so does input behind it */
+    bool pausing, paused;          /* no epoch begins any more at the next cut; that is reached */
+    struct buf saved;              /* what nodes said that they hold */
     struct buf replies;            /* control lines to print before anything else */
     size_t *fed, nfed;             /* lanes that core_next_fed has not told yet */
     size_t inflight;               /* bytes */
@@ -241,6 +255,22 @@ bool core_command_due(const struct core *c, size_t node);
 bool core_command_full(const struct core *c, size_t node);
 void core_command_deaf(struct core *c, size_t node);
 void core_command_ended(struct core *c, size_t node);
+
+/* ---- pause.c: standing still between two epochs ---- */
+/* Let no epoch begin behind the next cut, until core_go_on. The end of the input ends this too. */
+void core_pause(struct core *c);
+/* That cut is reached, and nothing is in flight any more; lines may still be in streams. */
+bool core_still(const struct core *c);
+void core_go_on(struct core *c);
+struct position core_position(const struct core *c);
+/* The job that was just begun goes on at a position where it stood still before; its tallies and
+ * accounts are the caller's to set. */
+void core_go_to(struct core *c, struct position at);
+/* While nothing is in flight: ask a lane what it holds, which comes in c->saved, one line
+ * "state LANE PAYLOAD" for each of its; or let it take that on, n lines "!load PAYLOAD". Both are
+ * over when core_node_busy is false. */
+void core_save(struct core *c, size_t lane);
+void core_load(struct core *c, size_t lane, const char *lines, size_t bytes, uint64_t n);
 
 /* ---- stream.c: to files ---- */
 int stream_iov(const struct stream *s, struct iovec *iov, int max);
@@ -305,14 +335,19 @@ void stage_turn(struct core *c, size_t stage);
 
 /* Give a node lines, closed by a fence or the end; how many answers that takes. */
 uint32_t run_give(struct core *c, struct epoch *e, size_t node, struct batch *lines, bool end);
+void run_add(struct core *c, size_t lane, struct run *run);
 void run_pop(struct core *c, struct node_state *n);
 void run_free(struct core *c, struct run *run);
 /* A control line of a filter: the answer that is due, or a breach of the protocol. */
 void run_answer(struct core *c, size_t node, const char *line, size_t len);
+/* The same of a run that is to save or load. */
+void run_answer_state(struct core *c, size_t node, const char *line, size_t len);
 /* The node has finished the first of its runs; card may be empty. */
 void run_answered(struct core *c, size_t node, struct card_reader card);
 
 /* Go on with input that waited for a control line's answer, if it has come. */
 void input_resume(struct core *c);
+/* The same after a pause. */
+void input_go_on(struct core *c);
 
 #endif

@@ -97,6 +97,17 @@ static void describe_sandboxes(const struct flow *f, struct buf *to)
         buf_addf(to, "; by seccomp and version %d of Landlock\n", sandbox_abi(&why));
 }
 
+static void describe_checkpoints(const struct flow *f, struct buf *to)
+{
+    const struct node *n = save_hindrance(f);
+    if (n)
+        buf_addf(to,
+                 "checkpoints: none, because %s (line %d) %s; after a crash a file begins again\n",
+                 n->tag, n->line,
+                 n->kind == NODE_COMMAND ? "runs to the end of a file"
+                                         : "is neither stateless nor able to save its state");
+}
+
 void describe_check(const struct graph *g, struct buf *to)
 {
     const struct flow *f = g->flow;
@@ -105,6 +116,7 @@ void describe_check(const struct graph *g, struct buf *to)
              f->nsinks, f->nsinks == 1 ? "" : "s");
     describe_cycles(g, to);
     describe_sandboxes(f, to);
+    describe_checkpoints(f, to);
     if (graph_line_order(g))
         buf_adds(to, "order: line\n");
     for (size_t d = 0; d < g->ndests; d++)

@@ -63,8 +63,11 @@ static void open_input(struct engine *e, struct task *t)
     t->unpack = unpack_new(t->input, e->flow->unpack);
     t->began = now_seconds();
     t->live = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(t->input);
-    if (!e->tagged)
-        t->job = core_begin(e->core, t->id, t, t->trace);
+    if (e->tagged)
+        return;
+    t->job = core_begin(e->core, t->id, t, t->trace);
+    if (t->keep.path)
+        resume_begin(e, t, &st);
 }
 
 /* Has a live input nothing to read now? */
@@ -82,6 +85,19 @@ static void fail_read(struct engine *e, struct task *t)
     snprintf(text, sizeof text, "%.300s: %s", t->path,
              bad ? unpack_error(t->unpack) : strerror(error));
     engine_fail_task(e, bad ? EX_DATAERR : EX_IOERR, bad ? 0 : error, t->job, text);
+}
+
+/* Pass over what was done before a checkpoint: at once where the file is what it holds. */
+static void pass_over(struct engine *e, struct task *t)
+{
+    size_t most = t->keep.skip < BLOCK ? (size_t)t->keep.skip : BLOCK;
+    ssize_t n = unpack_read(t->unpack, core_input_room(e->core, BLOCK), most);
+    if (n > 0)
+        t->keep.skip = unpack_jump(t->unpack, t->keep.offset) ? 0 : t->keep.skip - (size_t)n;
+    else if (n == 0)
+        engine_fail_task(e, EX_IOERR, 0, t->job, "it ends before its checkpoint");
+    else if (errno != EINTR && errno != EAGAIN)
+        fail_read(e, t);
 }
 
 /* Read one block; at the end of the file, close it. */
@@ -111,7 +127,9 @@ bool feed_more(const struct engine *e)
     if (!t || !core_wants_input(e->core) || core_failure(e->core))
         return false;
     if (!t->opened)
-        return !t->missing || t == e->tasks;
+        return !resume_waits(e, t) && (!t->missing || t == e->tasks);
+    if (t->keep.loading)
+        return !save_busy(e);
     return !t->live || unpack_holds(t->unpack);
 }
 
@@ -120,9 +138,15 @@ void feed_pump(struct engine *e)
     struct task *t = reading(e);
     if (!t || !core_wants_input(e->core) || core_failure(e->core))
         return;
-    if (!t->opened)
+    if (!t->opened && !resume_waits(e, t))
         open_input(e, t);
-    if (t->opened && !core_failure(e->core) && !pauses(t))
+    if (!t->opened || core_failure(e->core))
+        return;
+    if (t->keep.loading)
+        resume_step(e, t);
+    else if (t->keep.skip)
+        pass_over(e, t);
+    else if (!pauses(t))
         read_input(e, t);
 }
 

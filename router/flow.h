@@ -29,6 +29,7 @@ struct node {
     size_t nnext;
     bool stateless, map; /* promised, by attribute or by the answer to hello */
     bool shares;         /* takes lines in shared memory: their texts alone */
+    bool state;          /* can save what it holds of a file; by the answer to hello */
     bool card;           /* says how many lines came out for each; by the answer to hello */
     size_t jobs;         /* copies that share the work */
     size_t more_lanes;   /* lane of the second copy; the third is behind it */
@@ -47,6 +48,7 @@ enum order_rule { ORDER_AUTO, ORDER_LINE, ORDER_EPOCH };
 
 struct flow {
     char *path;
+    uint64_t hash; /* of its text */
     struct node *nodes;
     size_t nnodes;
     struct sink *sinks;

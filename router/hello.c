@@ -30,6 +30,7 @@ static void take_promises(struct engine *e, size_t node, char *line)
         shares = shares || strcmp(w, CAN_SHARE) == 0;
         def->card = def->card || strcmp(w, CAN_CARD) == 0;
         def->map = def->map || strcmp(w, CAN_MAP) == 0;
+        def->state = def->state || strcmp(w, CAN_STATE) == 0;
         def->stateless = def->stateless || def->map || strcmp(w, CAN_STATELESS) == 0;
     }
     e->links[node].greeting = GREETED;

@@ -42,8 +42,8 @@ size_t core_most_inflight(const struct flow *f)
 
 bool core_wants_input(const struct core *c)
 {
-    return !c->barrier && c->inflight < core_most_inflight(c->flow) + stream_slack(c) &&
-           !c->failure.status;
+    return !c->barrier && !c->paused &&
+           c->inflight < core_most_inflight(c->flow) + stream_slack(c) && !c->failure.status;
 }
 
 /* Close the epoch that the open lines make up. */
@@ -117,7 +117,7 @@ static void parse(struct core *c)
 {
     struct source *s = &c->input;
     size_t at = 0;
-    while (at < s->in.len && !c->barrier && !c->failure.status) {
+    while (at < s->in.len && !c->barrier && !c->paused && !c->failure.status) {
         if (s->tagged && s->in.data[at] == CONTROL) {
             if (!take_control(c, &at))
                 break;
@@ -131,6 +131,9 @@ static void parse(struct core *c)
             if (s->lines)
                 epoch_admit(c, cut(c, false));
             advance_boundary(c, c->base + at);
+            c->paused = c->pausing;
+            if (c->paused)
+                break;
         }
         s->stop = c->boundary - c->base;
         size_t before = at;
@@ -162,6 +165,11 @@ void input_resume(struct core *c)
         parse(c);
 }
 
+void input_go_on(struct core *c)
+{
+    parse(c);
+}
+
 void core_input_cut(struct core *c)
 {
     if (c->reading && c->input.lines && !c->barrier)
@@ -171,6 +179,7 @@ void core_input_cut(struct core *c)
 void core_input_end(struct core *c)
 {
     struct buf *in = &c->input.in;
+    c->pausing = false;
     if (in->len) {
         buf_addc(in, '\n'); /* the last line had no newline */
         parse(c);

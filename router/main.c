@@ -3,6 +3,7 @@
  * tl-router: run a flow. Trust: the flow is the operator's and names programs to run; the input may
  * be any bytes and can neither forge a tag nor a control line, because the router sets both.
  */
+#include "checkpoint.h"
 #include "contract.h"
 #include "describe.h"
 #include "flow.h"
@@ -328,6 +329,7 @@ int main(int argc, char **argv)
     const char *path = argv[optind++];
     read_file(path, &text);
     struct flow *f = flow_parse(path, text.data ? text.data : "", text.len, &problems);
+    f->hash = checkpoint_hash(text.data, text.len);
     buf_free(&text);
     start_setup(f->max_line);
     check_commands(f, &problems);

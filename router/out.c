@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_IOV = 64 };
+enum { MOST_IOV = 64, BLOCK = 256 * 1024 };
 
 static int standard_output = STDOUT_FILENO;
 static bool may_block;
@@ -99,7 +99,24 @@ static bool ready(int fd)
     return poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 0) == 1;
 }
 
-static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool careful)
+static void note(struct written *w, const struct iovec *iov, size_t n)
+{
+    if (!w->hash) {
+        w->hash = XXH3_createState();
+        if (!w->hash)
+            tl_die(EX_TEMPFAIL, "not enough memory");
+        XXH3_64bits_reset(w->hash);
+    }
+    w->bytes += n;
+    for (; n > 0; iov++) {
+        size_t part = n < iov->iov_len ? n : iov->iov_len;
+        XXH3_64bits_update(w->hash, iov->iov_base, part);
+        n -= part;
+    }
+}
+
+static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool careful,
+                               struct written *w)
 {
     while (s->first) {
         struct iovec iov[MOST_IOV];
@@ -111,6 +128,8 @@ static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool ca
             iov[0].iov_len = iov[0].iov_len < PIPE_BUF ? iov[0].iov_len : PIPE_BUF;
         }
         ssize_t wrote = writev(fd, iov, n);
+        if (wrote > 0 && w)
+            note(w, iov, (size_t)wrote);
         if (wrote >= 0)
             stream_took(c, s, (size_t)wrote);
         else if (errno == EAGAIN)
@@ -124,7 +143,7 @@ static enum wrote write_stream(struct core *c, struct stream *s, int fd, bool ca
 enum wrote out_write(struct out *o, struct core *c, struct job *job, struct buf *why)
 {
     if (!o->dir) {
-        enum wrote w = write_stream(c, &job->streams[0], standard_output, may_block);
+        enum wrote w = write_stream(c, &job->streams[0], standard_output, may_block, NULL);
         if (w == WROTE_FAILED)
             say(why, "standard output");
         return w;
@@ -134,7 +153,8 @@ enum wrote out_write(struct out *o, struct core *c, struct job *job, struct buf 
             continue;
         if (!open_file(o, i, why))
             return WROTE_FAILED;
-        if (write_stream(c, &job->streams[i], o->fds[i], false) == WROTE_FAILED) {
+        struct written *w = o->written ? &o->written[i] : NULL;
+        if (write_stream(c, &job->streams[i], o->fds[i], false, w) == WROTE_FAILED) {
             say(why, o->names[i].data);
             return WROTE_FAILED;
         }
@@ -159,6 +179,97 @@ enum wrote out_text(struct buf *text, struct buf *why)
     }
     return WROTE_ALL;
 }
+
+/* ---- checkpoints ---- */
+
+void out_keep(struct out *o)
+{
+    o->written = xcalloc(o->n, sizeof *o->written);
+}
+
+void out_checkpoint(const struct out *o, struct checkpoint *c)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        const struct written *w = &o->written[i];
+        checkpoint_add_result(c, o->names[i].data, w->bytes,
+                              w->hash ? XXH3_64bits_digest(w->hash) : 0);
+    }
+}
+
+int out_sync(const struct out *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        if (o->fds[i] >= 0 && fdatasync(o->fds[i]) != 0)
+            return -1;
+    int fd = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return result;
+}
+
+/* Read what is to be kept; errno is 0 where the file ends too soon. */
+static bool read_again(int fd, uint64_t length, struct written *w)
+{
+    char *block = xcalloc(BLOCK, 1);
+    errno = 0;
+    while (w->bytes < length) {
+        uint64_t left = length - w->bytes;
+        ssize_t n = read(fd, block, left < BLOCK ? (size_t)left : BLOCK);
+        if (n > 0)
+            note(w, &(struct iovec){block, (size_t)n}, (size_t)n);
+        else if (n == 0 || errno != EINTR)
+            break;
+    }
+    free(block);
+    return w->bytes == length;
+}
+
+static bool resume_file(struct out *o, size_t i, const struct kept *kept, struct buf *why)
+{
+    struct buf b = {0};
+    struct written *w = &o->written[i];
+    struct stat st;
+    const char *wrong = NULL;
+    int fd = open(path(o, i, false, &b), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    o->fds[i] = fd;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        wrong = strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        wrong = "is no regular file";
+    else if (!read_again(fd, kept->length, w))
+        wrong = errno ? strerror(errno) : "is shorter than it was";
+    else if (XXH3_64bits_digest(w->hash) != kept->hash)
+        wrong = "is not what it was";
+    else if (ftruncate(fd, (off_t)kept->length) != 0)
+        wrong = strerror(errno);
+    if (wrong)
+        buf_addf(why, "the result %s: %s", o->names[i].data, wrong);
+    buf_free(&b);
+    return !wrong;
+}
+
+bool out_resume(struct out *o, const struct checkpoint *c, struct buf *why)
+{
+    bool good = c->nresults == o->n;
+    if (!good)
+        buf_adds(why, "it has other results");
+    for (size_t i = 0; i < o->n && good; i++) {
+        const struct kept *kept = &c->results[i];
+        good = strcmp(kept->name, o->names[i].data) == 0;
+        if (!good)
+            buf_adds(why, "its results have other names");
+        else if (kept->length)
+            good = resume_file(o, i, kept, why);
+    }
+    if (!good)
+        out_abandon(o);
+    return good;
+}
+
+/* ---- the end ---- */
 
 /* Synced, because a rename may reach the disk before the bytes: a crash must leave old or new. */
 static bool close_file(struct out *o, size_t i, struct buf *why)
@@ -195,6 +306,12 @@ bool out_finish(struct out *o, struct buf *why)
     return good;
 }
 
+static void forget(struct written *w)
+{
+    XXH3_freeState(w->hash);
+    *w = (struct written){0};
+}
+
 void out_abandon(struct out *o)
 {
     struct buf b = {0};
@@ -202,6 +319,8 @@ void out_abandon(struct out *o)
         if (o->fds[i] >= 0)
             close(o->fds[i]); /* what is in it is given up */
         o->fds[i] = -1;
+        if (o->written)
+            forget(&o->written[i]);
         if (o->publish && unlink(path(o, i, true, &b)) != 0 && errno != ENOENT)
             tl_warn("%s: %m", b.data);
     }
@@ -213,6 +332,7 @@ void out_free(struct out *o)
     out_abandon(o);
     for (size_t i = 0; o->dir && i < o->n; i++)
         buf_free(&o->names[i]);
+    free(o->written);
     free(o->fds);
     free(o->names);
     free(o->dir);

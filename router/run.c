@@ -81,6 +81,8 @@ void task_free(struct task *t)
 {
     task_close(t);
     out_free(&t->out);
+    resume_abandon(t);
+    free(t->keep.path);
     free(t->path);
     free(t);
 }
@@ -262,6 +264,7 @@ void engine_stop(struct engine *e, int grace_ms)
             engine_unwatch(e, p->err);
     }
     proc_stop(e->procs, e->flow->nlanes, grace_ms);
+    save_abandon(e);
     if (e->core)
         core_free(e->core);
     e->core = NULL;
@@ -269,6 +272,8 @@ void engine_stop(struct engine *e, int grace_ms)
     for (struct task *t = e->tasks; t; t = t->next) {
         t->job = NULL;
         t->opened = t->ended = t->missing = false;
+        t->keep.found = t->keep.path; /* it may have been made meanwhile */
+        resume_abandon(t);
         if (t->input == e->watched_input && t->input >= 0) {
             engine_unwatch(e, t->input);
             e->watched_input = -1;
@@ -409,7 +414,7 @@ enum turn engine_turn(struct engine *e)
     if (core_failure(e->core))
         return TURN_FAILED;
     /* What is done the caller will take; what was written may have made room for input. */
-    bool more = e->request_ready || is_done(e) || feed_more(e);
+    bool more = save_step(e) || e->request_ready || is_done(e) || feed_more(e);
     feed_watch(e);
     int timeout = more ? 0 : e->timed ? TICK_MS : -1;
     int n = epoll_wait(e->epoll, events, MOST_EVENTS, timeout);

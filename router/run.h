@@ -12,6 +12,21 @@
 #include "proc.h"
 #include "unpack.h"
 
+#include <sys/stat.h>
+
+/* How a task is kept from being done again from its beginning. */
+struct keep {
+    char *path;                      /* of its checkpoint; NULL: it has none */
+    long every_ms;                   /* time from one to the next, or ... */
+    uint64_t every_bytes;            /* ... bytes of input */
+    bool sync;                       /* they must survive a power cut */
+    bool found;                      /* one may be there already */
+    long at;                         /* ms: of the last, or of the beginning */
+    uint64_t offset;                 /* the same, in the input */
+    uint64_t skip;                   /* bytes of the input that are still to be passed over */
+    struct checkpoint_file *loading; /* states that the nodes still have to take on, or NULL */
+};
+
 struct task {
     struct task *next;
     uint64_t id;
@@ -22,6 +37,7 @@ struct task {
     bool opened, ended;
     bool missing; /* could not be opened, which is told in its turn */
     bool trace;
+    struct keep keep;
     struct job *job; /* NULL until begun */
     struct out out;
     double began; /* seconds, monotonic */
@@ -52,6 +68,18 @@ enum turn {
 
 enum { TICK_MS = 100 }; /* how often deadlines are looked at while there are any */
 
+/* A checkpoint that is being made. */
+struct save {
+    enum save_phase {
+        SAVE_NONE,
+        SAVE_PAUSING, /* what is in flight comes to its end */
+        SAVE_ASKING,  /* nodes say what they hold */
+    } phase;
+    struct task *task;
+    struct checkpoint_file file;
+    bool writing; /* the file is good so far */
+};
+
 struct engine {
     struct flow *flow; /* gets the promises that filters make */
     struct graph *graph;
@@ -68,7 +96,8 @@ struct engine {
     int signal;
     bool request_ready; /* it is a regular file */
     struct task *tasks; /* in order; the first may be done */
-    bool one_by_one;    /* a task is done before the next is begun */
+    struct save save;
+    bool one_by_one; /* a task is done before the next is begun */
     int watched_input;
     bool stdout_watched;
     struct failure failed; /* before there is a core */
@@ -115,6 +144,29 @@ void engine_fail_system(struct engine *e, int status, int error, size_t node, co
 void engine_fail_ended(struct engine *e, int status, int wait_status, size_t node,
                        const char *text);
 void engine_fail_task(struct engine *e, int status, int error, struct job *job, const char *text);
+
+/* ---- save.c ---- */
+/* Make checkpoints when they are due; true: there is more to do at once. */
+bool save_step(struct engine *e);
+void save_abandon(struct engine *e);
+/* The first node whose state cannot be saved, or NULL. */
+const struct node *save_hindrance(const struct flow *f);
+/* What the nodes promise, a hexadecimal digit each; the caller frees it. */
+char *save_promises(const struct flow *f);
+struct input_id save_input(const struct stat *st);
+bool save_busy(const struct engine *e); /* does any node owe an answer? */
+
+/* ---- resume.c ---- */
+/* The task's input was opened and its job begun: go on from its checkpoint, if there is one that
+ * fits. */
+void resume_begin(struct engine *e, struct task *t, const struct stat *st);
+/* Let nodes take on what they held; t->keep.loading is NULL when they have. */
+void resume_step(struct engine *e, struct task *t);
+/* Must it wait until all before it are done? Nodes take on a state only between files. */
+bool resume_waits(const struct engine *e, const struct task *t);
+/* It failed; was that while it was made to go on? Then it is to begin again. */
+bool resume_failed(struct task *t, const char *why);
+void resume_abandon(struct task *t);
 
 void share_offer(struct engine *e, size_t node);
 /* The answer to the offer, cut at its newline; false: it is none. */

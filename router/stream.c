@@ -68,7 +68,7 @@ void stream_took(struct core *c, struct stream *s, size_t n)
 
 bool stream_due(const struct core *c, const struct job *job, const struct stream *s)
 {
-    return s->first && (job->done || s->bytes >= TOGETHER || c->held >= HOLD);
+    return s->first && (job->done || c->paused || s->bytes >= TOGETHER || c->held >= HOLD);
 }
 
 size_t stream_slack(const struct core *c)

@@ -321,6 +321,14 @@ ssize_t unpack_read(struct unpack *u, char *to, size_t n)
     return unpack_some(u, to, n);
 }
 
+bool unpack_jump(struct unpack *u, uint64_t offset)
+{
+    if (u->kind != PLAIN || lseek(u->fd, (off_t)offset, SEEK_SET) < 0)
+        return false;
+    u->at = u->len;
+    return true;
+}
+
 bool unpack_holds(const struct unpack *u)
 {
     return u->kind == PACKED && (u->at < u->len || u->full);

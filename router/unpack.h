@@ -24,6 +24,10 @@ void unpack_free(struct unpack *u);
  * when the archive is bad, which unpack_error explains. */
 ssize_t unpack_read(struct unpack *u, char *to, size_t n);
 
+/* After the first read: go to a place of the file, if it is no archive. False: it is one, or there
+ * is no such way. */
+bool unpack_jump(struct unpack *u, uint64_t offset);
+
 /* May it have more to give without the descriptor having more? */
 bool unpack_holds(const struct unpack *u);
 

@@ -37,6 +37,9 @@ static void say(const struct buf *b)
     }
 }
 
+static const char a_request[] =
+    "a request is: job ID INPUT DIR NAME [trace] [checkpoint=FILE every=TIME|SIZE [sync]]";
+
 static void refuse(uint64_t id, const char *why)
 {
     struct buf b = {0};
@@ -47,19 +50,51 @@ static void refuse(uint64_t id, const char *why)
     buf_free(&b);
 }
 
-/* job ID INPUT DIR NAME [trace] */
+/* A word behind the first five; false: it is none. */
+static bool take_option(struct task *t, char *word)
+{
+    size_t bytes;
+    if (strcmp(word, WORKER_TRACE) == 0)
+        return t->trace = true;
+    if (strcmp(word, WORKER_SYNC) == 0)
+        return t->keep.sync = true;
+    if (strncmp(word, WORKER_CHECKPOINT, strlen(WORKER_CHECKPOINT)) == 0) {
+        word += strlen(WORKER_CHECKPOINT);
+        free(t->keep.path);
+        t->keep.path = xstrdup(word);
+        return *word && text_unpercent(t->keep.path);
+    }
+    if (strncmp(word, WORKER_EVERY, strlen(WORKER_EVERY)) != 0)
+        return false;
+    word += strlen(WORKER_EVERY);
+    t->keep.every_ms = 0;
+    t->keep.every_bytes = 0;
+    if (text_duration(word, &t->keep.every_ms))
+        return t->keep.every_ms > 0;
+    bool good = text_size(word, &bytes);
+    t->keep.every_bytes = bytes;
+    return good;
+}
+
+/* A checkpoint needs a place and a time, and the other words need it. */
+static bool is_whole(const struct task *t)
+{
+    bool every = t->keep.every_ms || t->keep.every_bytes;
+    return t->keep.path ? every : !every && !t->keep.sync;
+}
+
+/* job ID INPUT DIR NAME [trace] [checkpoint=FILE every=TIME|SIZE [sync]] */
 static void take_request(struct worker *w, char *line)
 {
-    enum { MOST = 6 };
+    enum { LEAST = 5, MOST = 10 };
     char *word[MOST] = {0};
     size_t n = 0;
     long id = 0;
     for (char *save, *p = strtok_r(line, " ", &save); p && n < MOST; p = strtok_r(NULL, " ", &save))
         word[n++] = p;
-    if (n < 5 || n > 6 || strcmp(word[0], WORKER_JOB) != 0 ||
-        !text_number(word[1], 0, __LONG_MAX__, &id) ||
-        (n == 6 && strcmp(word[5], WORKER_TRACE) != 0)) {
-        refuse((uint64_t)id, "a request is: job ID INPUT DIR NAME [trace]");
+    if (n < LEAST || n == MOST || strcmp(word[0], WORKER_JOB) != 0 ||
+        !text_number(word[1], 0, __LONG_MAX__, &id)) {
+        refuse((uint64_t)id, a_request);
         return;
     }
     if (!text_unpercent(word[2]) || !text_unpercent(word[3]) || !text_unpercent(word[4]) ||
@@ -68,8 +103,18 @@ static void take_request(struct worker *w, char *line)
         return;
     }
     struct task *t = task_new((uint64_t)id, word[2]);
-    t->trace = n == 6;
+    bool good = true;
+    for (size_t i = LEAST; i < n; i++)
+        good = good && take_option(t, word[i]);
+    if (!good || !is_whole(t)) {
+        refuse(t->id, a_request);
+        task_free(t);
+        return;
+    }
     out_init(&t->out, w->engine->flow, w->engine->graph, word[4], word[3], false);
+    t->keep.found = t->keep.path;
+    if (t->keep.path)
+        out_keep(&t->out);
     engine_add(w->engine, t);
 }
 
@@ -151,6 +196,20 @@ static struct task *take_failed(struct engine *e, const struct job *job)
     return t;
 }
 
+/* The task is the first again, if it only failed to go on from its checkpoint. */
+static bool begin_again(struct engine *e, struct task *t, const struct failure *f)
+{
+    struct buf why = {0};
+    describe_failure(e->flow, f, &why);
+    bool again = resume_failed(t, buf_str(&why));
+    buf_free(&why);
+    if (again) {
+        t->next = e->tasks;
+        e->tasks = t;
+    }
+    return again;
+}
+
 static void fail_job(struct worker *w)
 {
     struct engine *e = w->engine;
@@ -158,9 +217,14 @@ static void fail_job(struct worker *w)
     struct task *t = take_failed(e, f->job);
     if (!t)
         die_of(e); /* a filter died between jobs: whoever started us decides */
-    answer_failed(w, t, f);
-    task_free(t);
+    bool again = begin_again(e, t, f);
+    if (!again) {
+        answer_failed(w, t, f);
+        task_free(t);
+    }
     engine_stop(e, 0);
+    if (again)
+        t->keep.found = false;
     if (!engine_start(e))
         die_of(e);
 }

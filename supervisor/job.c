@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Jobs as data. Trust: names are any bytes. */
 #include "job.h"
+#include "tagline.h"
 #include "text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct job *job_new(const char *name, const struct identity *input, long long now)
 {
@@ -103,4 +106,50 @@ char *job_run_folder(unsigned long id, char *path)
 char *job_folder(const struct job *j, char *path)
 {
     return job_run_folder(j->id, path);
+}
+
+char *job_checkpoint(const struct job *j, char *path)
+{
+    char name[48];
+    snprintf(name, sizeof name, "%lu.%" PRIu64, j->id, j->input.inode);
+    return store_path(path, STORE_WORK, name);
+}
+
+bool job_checkpoint_of(const char *name, unsigned long *id, uint64_t *inode)
+{
+    char end;
+    return strspn(name, "0123456789.") == strlen(name) &&
+           sscanf(name, "%lu.%" SCNu64 "%c", id, inode, &end) == 2;
+}
+
+void job_drop(const struct store *s, const struct job *j)
+{
+    char path[STORE_PATH];
+    size_t n = strlen(job_checkpoint(j, path));
+    unlinkat(s->root, path, 0); /* mostly there is none */
+    snprintf(path + n, sizeof path - n, ".tmp");
+    unlinkat(s->root, path, 0);
+    store_remove_folder(s, job_folder(j, path));
+}
+
+struct dropping {
+    const struct store *store;
+    unsigned long id;
+};
+
+static void drop_checkpoint(void *arg, const char *name)
+{
+    const struct dropping *d = arg;
+    char path[STORE_PATH], *end;
+    if (strtoul(name, &end, 10) == d->id && *end == '.')
+        unlinkat(d->store->root, store_path(path, STORE_WORK, name), 0);
+}
+
+void job_drop_run(const struct store *s, unsigned long id)
+{
+    char path[STORE_PATH];
+    struct dropping d = {s, id};
+    store_remove_folder(s, job_run_folder(id, path));
+    if (store_each(s, STORE_WORK, drop_checkpoint, &d) != 0)
+        tl_warn("%s/" STORE_WORK ": %m", s->path); /* the next start removes it */
 }

@@ -35,6 +35,7 @@ struct job {
     struct history history;    /* of its runs, this one included */
     unsigned era;              /* of its last run: see blame.h */
     char flow_hash[FLOW_HASH]; /* of the flow of its last run, in hexadecimal */
+    bool kept;                 /* its folder has a checkpoint to go on from */
     bool trace;                /* asked for in this run */
     unsigned doubts;           /* runs after which it was not clear that the file is at fault */
     bool told;                 /* that it was claimed */
@@ -65,5 +66,14 @@ const char *job_shown(const struct job *j, struct buf *text);
 char *job_input(const struct job *j, char *path);
 char *job_folder(const struct job *j, char *path);
 char *job_run_folder(unsigned long id, char *path);
+
+/* Where its checkpoint is, which the inode of the input is a part of: "work/ID.INODE"; and back.
+ * False: it is no such name. */
+char *job_checkpoint(const struct job *j, char *path);
+bool job_checkpoint_of(const char *name, unsigned long *id, uint64_t *inode);
+
+/* Remove its folder and its checkpoint; or those of a run of which only the number is known. */
+void job_drop(const struct store *s, const struct job *j);
+void job_drop_run(const struct store *s, unsigned long id);
 
 #endif

@@ -43,7 +43,7 @@ static void retry(struct super *s, struct job *j)
     s->accounts.retried++;
     report_file(s, j, "retried", now);
     report_error(s, j);
-    work_drop(s, j);
+    work_keep(s, j);
     work_retry(s, j, wait, now);
 }
 
@@ -61,7 +61,7 @@ static bool is_storm(struct super *s, const struct fault *f)
 static void innocent(struct super *s, struct job *j)
 {
     work_uncharge(s, j);
-    work_drop(s, j);
+    work_keep(s, j);
     if (s->hold == HOLD_FLOW)
         work_return(s, j);
     else
@@ -72,6 +72,8 @@ static void innocent(struct super *s, struct job *j)
 static void weather(struct super *s, struct job *j)
 {
     super_hold(s, HOLD_STORM, "%s", j->fault.error);
+    if (j->fault.number == ENOSPC || j->fault.number == EDQUOT)
+        work_drop(s, j); /* what it takes others may need */
     innocent(s, j);
 }
 
@@ -232,8 +234,7 @@ static void on_behind(void *arg, struct worker *w, struct job **jobs, size_t njo
 static void on_left(void *arg, unsigned long id)
 {
     struct super *s = arg;
-    char folder[STORE_PATH];
-    store_remove_folder(&s->store, job_run_folder(id, folder));
+    job_drop_run(&s->store, id);
 }
 
 struct pool_handler work_pool_handler(struct super *s)

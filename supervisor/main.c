@@ -31,6 +31,8 @@ static void start(struct super *s)
     publish_init(&s->publish, &s->store, s->opt.flow, work_publish_handler(s));
     /* One more than asked for: it tries a new flow while the others go on with the old one. */
     pool_init(&s->pool, (size_t)s->opt.workers + 1, s->store.lock, work_pool_handler(s));
+    s->pool.checkpoint = s->opt.checkpoint;
+    s->pool.sync = s->opt.power;
     accounts_init(&s->accounts, s->pool.n);
     fifo_open(&s->fifo, &s->store);
     keep_init(&s->keep, &s->store, &s->opt.keep);

@@ -26,6 +26,7 @@ static const char usage[] =
     "  --durability power|process what a result must survive (power)\n"
     "  --retries N                runs after the first that fails temporarily (5)\n"
     "  --backoff MIN..MAX         time between them (1s..5m)\n"
+    "  --checkpoint TIME|SIZE|off how often the progress in a file is saved (10s)\n"
     "  --log plain|journal        how messages look (journal if standard error is its stream)\n"
     "  --ready-fd N               write a newline to descriptor N when ready\n"
     "  --include GLOB             take only files of such names; may be repeated\n"
@@ -51,6 +52,7 @@ enum {
     OPT_DURABILITY,
     OPT_RETRIES,
     OPT_BACKOFF,
+    OPT_CHECKPOINT,
     OPT_LOG,
     OPT_READY_FD,
     OPT_INCLUDE,
@@ -76,6 +78,7 @@ static const struct option longs[] = {
     {"durability", required_argument, NULL, OPT_DURABILITY},
     {"retries", required_argument, NULL, OPT_RETRIES},
     {"backoff", required_argument, NULL, OPT_BACKOFF},
+    {"checkpoint", required_argument, NULL, OPT_CHECKPOINT},
     {"include", required_argument, NULL, OPT_INCLUDE},
     {"exclude", required_argument, NULL, OPT_EXCLUDE},
     {"priority", required_argument, NULL, OPT_PRIORITY},
@@ -111,6 +114,18 @@ static void set_durability(struct options *o, const char *text)
     o->power = strcmp(text, "power") == 0;
     if (!o->power && strcmp(text, "process") != 0)
         tl_die(EX_USAGE, "--durability: \"%s\" is neither power nor process", text);
+}
+
+static void set_checkpoint(struct options *o, const char *text)
+{
+    long ms;
+    size_t bytes;
+    bool off = strcmp(text, "off") == 0;
+    if (!off && !(text_duration(text, &ms) && ms > 0) && !text_size(text, &bytes))
+        tl_die(EX_USAGE,
+               "--checkpoint: \"%s\" is neither a duration, nor a size, nor off; write 10s or 256M",
+               text);
+    o->checkpoint = off ? NULL : text;
 }
 
 static void set_log(const char *text)
@@ -215,6 +230,9 @@ static void set_option(struct options *o, int c, char *const *argv)
     case OPT_BACKOFF:
         set_backoff(o, optarg);
         break;
+    case OPT_CHECKPOINT:
+        set_checkpoint(o, optarg);
+        break;
     case OPT_LOG:
         set_log(optarg);
         break;
@@ -296,6 +314,7 @@ void options_read(struct options *o, int argc, char **argv)
                           .backoff_least = 1000,
                           .backoff_most = 300000,
                           .retries = 5,
+                          .checkpoint = "10s",
                           .ready_fd = -1,
                           .power = true};
     opterr = 0;

@@ -32,7 +32,8 @@ struct options {
     long settle; /* milliseconds, as all times here */
     long backoff_least, backoff_most;
     long retries;
-    long max_inflight; /* 0: no bound but the workers' */
+    const char *checkpoint; /* how often, as a worker takes it; NULL: never */
+    long max_inflight;      /* 0: no bound but the workers' */
     struct least_free min_free;
     struct choice choice;
     struct keep_limits keep;

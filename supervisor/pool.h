@@ -66,8 +66,10 @@ struct pool_handler {
 struct pool {
     struct worker *workers;
     size_t n;
-    char *router; /* its path */
-    int lock;     /* of the queue; a worker holds it too */
+    char *router;           /* its path */
+    int lock;               /* of the queue; a worker holds it too */
+    const char *checkpoint; /* how often a job is saved; NULL: never */
+    bool sync;              /* ... so that it survives a power cut */
     struct pool_handler handler;
 };
 

@@ -331,10 +331,9 @@ static int write_record(struct publish *p)
 
 static void finish(struct publish *p)
 {
-    char folder[STORE_PATH];
     for (struct job *j; (j = p->batch.first);) {
         job_remove(&p->batch, j);
-        store_remove_folder(p->store, job_folder(j, folder));
+        job_drop(p->store, j);
         p->handler.finished(p->handler.arg, j);
     }
     record_free(&p->record);

@@ -31,22 +31,32 @@ void talk_write(struct worker *w)
         talk_hang_up(&w->in);
 }
 
-void talk_give(struct worker *w, struct job *job, bool alone, const char *queue, long long now)
+/* A path of the queue as a word, or the end of one. */
+static void say_path(struct worker *w, const char *queue, const char *path)
+{
+    text_percent(&w->to, queue, strlen(queue));
+    buf_addc(&w->to, '/');
+    text_percent(&w->to, path, strlen(path));
+}
+
+void talk_give(const struct pool *p, struct worker *w, struct job *job, bool alone,
+               const char *queue, long long now)
 {
     char path[STORE_PATH];
     buf_addf(&w->to, WORKER_JOB " %lu ", job->id);
-    text_percent(&w->to, queue, strlen(queue));
-    buf_addc(&w->to, '/');
-    job_input(job, path);
-    text_percent(&w->to, path, strlen(path));
+    say_path(w, queue, job_input(job, path));
     buf_addc(&w->to, ' ');
-    text_percent(&w->to, queue, strlen(queue));
-    buf_addc(&w->to, '/');
-    job_folder(job, path);
-    text_percent(&w->to, path, strlen(path));
+    say_path(w, queue, job_folder(job, path));
     buf_addc(&w->to, ' ');
     text_percent(&w->to, job->name, strlen(job->name));
-    buf_adds(&w->to, job->trace ? " " WORKER_TRACE "\n" : "\n");
+    if (job->trace)
+        buf_adds(&w->to, " " WORKER_TRACE);
+    if (p->checkpoint) {
+        buf_adds(&w->to, " " WORKER_CHECKPOINT);
+        say_path(w, queue, job_checkpoint(job, path));
+        buf_addf(&w->to, " " WORKER_EVERY "%s%s", p->checkpoint, p->sync ? " " WORKER_SYNC : "");
+    }
+    buf_addc(&w->to, '\n');
     if (w->njobs == 0)
         w->since = now;
     w->jobs[w->njobs++] = job;

@@ -85,11 +85,21 @@ void work_begin_anew(struct super *s, struct job *j)
 
 void work_drop(struct super *s, struct job *j)
 {
-    char folder[STORE_PATH];
     if (j->id)
-        store_remove_folder(&s->store, job_folder(j, folder));
+        job_drop(&s->store, j);
     reply_free(&j->reply);
     j->id = 0;
+    j->kept = false;
+}
+
+void work_keep(struct super *s, struct job *j)
+{
+    char path[STORE_PATH];
+    reply_free(&j->reply);
+    j->kept = j->id && s->opt.checkpoint &&
+              faccessat(s->store.root, job_checkpoint(j, path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!j->kept)
+        work_drop(s, j);
 }
 
 /* Move the file back to unprocessed and end the job; false if its place is taken. */
@@ -155,6 +165,7 @@ static bool look_again(struct super *s, struct job *j)
             super_storm(s, "cannot look at a claimed file");
             work_delay(s, j, WORK_AGAIN_MS, times_ms());
         } else {
+            work_drop(s, j);
             work_forget(s, j);
         }
         return false;
@@ -163,6 +174,8 @@ static bool look_again(struct super *s, struct job *j)
         work_return(s, j); /* it was exchanged; the scan will say what it is */
         return false;
     }
+    if (j->kept && !store_same(&j->input, &id))
+        work_drop(s, j);
     j->input = id;
     return true;
 }
@@ -174,16 +187,19 @@ static void begin_run(struct super *s, struct job *j, bool alone, bool keep, lon
     char folder[STORE_PATH];
     if (!look_again(s, j))
         return;
-    j->id = ++s->next_id;
+    bool kept = j->kept;
+    j->kept = false;
+    if (!kept)
+        j->id = ++s->next_id;
     history_begin(&j->history, times_wall() / 1000000);
     j->era = s->blame.era;
     memcpy(j->flow_hash, s->adopt.hash, sizeof j->flow_hash);
-    bool ready = mkdirat(s->store.root, job_folder(j, folder), 0700) == 0;
+    bool ready = kept || mkdirat(s->store.root, job_folder(j, folder), 0700) == 0;
     if (!ready)
         super_storm(s, "cannot make a folder for results");
     if (!ready || (j->history.runs > 1 && !work_count(s, j))) {
         history_undo(&j->history);
-        work_drop(s, j);
+        work_keep(s, j);
         work_delay(s, j, WORK_AGAIN_MS, now);
         return;
     }
@@ -193,7 +209,8 @@ static void begin_run(struct super *s, struct job *j, bool alone, bool keep, lon
     if (!j->told)
         report_file(s, j, "claimed", now);
     j->told = true;
-    talk_give(pool_room(&s->pool, s->adopt.generation, alone, keep), j, alone, s->store.path, now);
+    talk_give(&s->pool, pool_room(&s->pool, s->adopt.generation, alone, keep), j, alone,
+              s->store.path, now);
 }
 
 /* The claim failed: is it the file, or the system? */

@@ -23,6 +23,8 @@ void work_begin_anew(struct super *s, struct job *j);
 void work_forget(struct super *s, struct job *j);
 /* Remove what the run has left. */
 void work_drop(struct super *s, struct job *j);
+/* The same, but what another run can go on from stays for it. */
+void work_keep(struct super *s, struct job *j);
 /* Give the file back to unprocessed; keep it if a newer one has its place. */
 void work_return(struct super *s, struct job *j);
 

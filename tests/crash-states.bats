@@ -227,6 +227,63 @@ teardown() {
     has_files output 0
 }
 
+# A file in underprocess, the results of run 7 and its checkpoint: what a worker leaves that is
+# killed before it can say that it is done.
+saved_queue() {
+    once
+    seq 200000 >"$Q/underprocess/file"
+    CHECK=$Q/.tagline/work/7.$(stat -c %i "$Q/underprocess/file")
+    mkdir "$Q/.tagline/work/7"
+    tl-router --worker "$FLOW" <<<"job 7 $Q/underprocess/file $Q/.tagline/work/7 file checkpoint=$CHECK every=64K" |
+        grep -q '"status":0'
+    printf 'more than the checkpoint knows of' >>"$Q/.tagline/work/7/file"
+    : >"$LOG"
+}
+
+saved_is_done() {
+    seq 200000 | cmp - "$Q/output/file"
+    nothing_left
+}
+
+@test "crash in 2, saved: the file goes on from its checkpoint" {
+    saved_queue
+    once
+    logged 'goes on at byte'
+    saved_is_done
+    # Its run counts.
+    saved_queue
+    rm "$Q/output/file"
+    run -65 once --retries 0
+    assert_equal "$(reason file .attempts)" 1
+    nothing_left
+}
+
+@test "crash in 2, saving: half of a new checkpoint is nothing, and goes" {
+    saved_queue
+    head -c 100 "$CHECK" >"$CHECK.tmp"
+    once
+    logged 'goes on at byte'
+    saved_is_done
+}
+
+@test "crash saved for another: told, and the file runs from its beginning" {
+    saved_queue
+    truncate -s -1 "$CHECK"
+    once
+    logged 'begun again, because its checkpoint is cut short'
+    saved_is_done
+}
+
+@test "crash saved for none: the checkpoint and its results go" {
+    saved_queue
+    rm "$Q/underprocess/file"
+    mkdir "$Q/.tagline/work/9"
+    : >"$Q/.tagline/work/8.15"
+    once
+    nothing_left
+    has_files output 0
+}
+
 @test "crash in 3, unsynced: results without bytes are not taken for results" {
     crashed_queue
     : >"$Q/.tagline/work/7/file"
