@@ -39,9 +39,8 @@ static bool same_input(const struct input_id *a, const struct input_id *b)
 
 /* Why it does not fit, or NULL. */
 static const char *compare(const struct engine *e, const struct checkpoint *c,
-                           const struct stat *st)
+                           const struct input_id *input)
 {
-    struct input_id input = save_input(st);
     char *promises = save_promises(e->flow);
     bool same = strcmp(promises, c->promises) == 0;
     free(promises);
@@ -51,7 +50,7 @@ static const char *compare(const struct engine *e, const struct checkpoint *c,
         return "the commands of the flow promise something else since its checkpoint";
     if (save_hindrance(e->flow))
         return "a command of the flow cannot go on in the middle of a file";
-    if (!same_input(&c->input, &input))
+    if (!same_input(&c->input, input))
         return "it has changed since its checkpoint";
     if (c->nnodes != e->flow->nnodes || c->nsinks != e->flow->nsinks)
         return "its checkpoint makes no sense";
@@ -74,11 +73,12 @@ void resume_begin(struct engine *e, struct task *t, const struct stat *st)
     struct checkpoint c = {0};
     struct checkpoint_file f;
     struct buf why = {0};
+    t->keep.input = save_input(st);
     t->keep.at = engine_now_ms();
     t->keep.offset = t->keep.skip = 0;
     const char *wrong = t->keep.found ? checkpoint_open(&f, t->keep.path, &c) : "";
     if (!wrong) {
-        const char *differs = compare(e, &c, st);
+        const char *differs = compare(e, &c, &t->keep.input);
         if (differs)
             buf_adds(&why, differs);
         else

@@ -21,6 +21,7 @@ struct keep {
     uint64_t every_bytes;            /* ... bytes of input */
     bool sync;                       /* they must survive a power cut */
     bool found;                      /* one may be there already */
+    struct input_id input;           /* what the file was when it was opened */
     long at;                         /* ms: of the last, or of the beginning */
     uint64_t offset;                 /* the same, in the input */
     uint64_t skip;                   /* bytes of the input that are still to be passed over */

@@ -76,7 +76,6 @@ static void warn(const struct task *t)
 static void begin(struct engine *e, struct task *t)
 {
     struct checkpoint c = {.flow = e->flow->hash, .promises = save_promises(e->flow)};
-    struct stat st;
     c.at = core_position(e->core);
     c.read = t->job->input;
     c.nodes = t->job->nodes;
@@ -84,11 +83,8 @@ static void begin(struct engine *e, struct task *t)
     c.sinks = t->job->sinks;
     c.nsinks = e->flow->nsinks;
     out_checkpoint(&t->out, &c);
-    e->save.writing = fstat(t->input, &st) == 0;
-    if (e->save.writing) {
-        c.input = save_input(&st);
-        e->save.writing = checkpoint_begin(&e->save.file, t->keep.path, &c) == 0;
-    }
+    c.input = t->keep.input;
+    e->save.writing = checkpoint_begin(&e->save.file, t->keep.path, &c) == 0;
     if (!e->save.writing)
         warn(t);
     c.nodes = NULL; /* the job's */
