@@ -8,7 +8,7 @@
 enum {
     TOGETHER = 64 << 10, /* a batch that others are added to is not larger */
     AT_ONCE = 4 << 20,   /* of a spilled batch: what is written comes into memory for it */
-    HOLD = 8 << 20,      /* bytes that may wait to be written without holding up input */
+    HOLD = 32 << 20,     /* bytes that may wait to be written without holding up input */
 };
 
 void stream_put(struct core *c, struct stream *s, struct batch *chain)

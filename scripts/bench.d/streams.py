@@ -164,14 +164,14 @@ def captures(setting):
 def chain_flow(nodes, command):
     """A flow of so many nodes in a row."""
     tags = ["start", *(f"n{n}" for n in range(1, nodes)), "end"]
-    return "".join(f"{a} -> {b} : {command} {b}\n" for a, b in zip(tags, tags[1:]))
+    return "".join(f"{a} -> {b} : {command}\n" for a, b in zip(tags, tags[1:]))
 
 
 def chain(setting, key, nodes, length, bytes_, **how):
     """So many identity filters in a row, of the library and not, and as many pipes between cats."""
     data = setting.data("words", bytes_, length, 1)
-    flow = setting.text(f"chain-{nodes}.flow", chain_flow(nodes, "tl-copy"))
-    cats = setting.text(f"cats-{nodes}.flow", chain_flow(nodes, "sh -c 'exec cat'"))
+    flow = setting.text(f"chain-{nodes}.flow", chain_flow(nodes, "tl-prefix ''"))
+    cats = setting.text(f"cats-{nodes}.flow", chain_flow(nodes, "cat"))
     pipes = f'cat "$1"{" | cat" * nodes} >out'
     spread = 'PARALLEL_HOME=$PWD parallel --will-cite --pipe --block 1M -k cat <"$1" >out'
     programs = [
