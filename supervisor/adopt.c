@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sha2.h>
 #include <signal.h>
 #include <stdio.h>
@@ -212,7 +213,8 @@ static void checked(struct super *s, int status, long long now)
         adopt_begin(s);
         return;
     }
-    struct worker *w = free_worker(s, now);
+    /* A slot that rests does so because of the flow in use. */
+    struct worker *w = free_worker(s, LLONG_MAX);
     if (!w || write_copy(s) != 0 || start_worker(s, w, a->next, now) != 0) {
         refuse(s, EX_OSERR, w ? strerror(errno) : "no worker is free to try it");
         return;
