@@ -77,6 +77,11 @@ kill_marked() {
     done < <(marked_processes)
 }
 
+# The leak sanitizer cannot work under strace.
+no_leak_check() {
+    [[ -z ${ASAN_OPTIONS-} ]] || export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+}
+
 # small_disk DIR OPTIONS: mount a tmpfs there, or skip the test where that is not allowed.
 # small_disk_gone DIR undoes it; call it in teardown.
 small_disk() {

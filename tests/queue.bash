@@ -57,11 +57,6 @@ ended_with() { # STATUS
     assert_equal "$status" "$1"
 }
 
-# The leak sanitizer cannot work under strace.
-no_leak_check() {
-    [[ -z ${ASAN_OPTIONS-} ]] || export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
-}
-
 files_in() { find "$Q/$1" -mindepth 1 -type f | wc -l; }
 has_files() { [[ $(files_in "$1") -eq $2 ]]; }
 processed() { [[ -e $Q/processed/$1 ]]; }

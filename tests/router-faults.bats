@@ -252,6 +252,7 @@ END
 
 @test "router: a wait that is interrupted is done again" {
     command -v strace || skip "strace is not installed"
+    no_leak_check
     flow sort.flow <<<'start -> end | sort -r'
     run -0 timeout 20 strace -qq -o trace -e trace=wait4 -e inject=wait4:error=EINTR:when=1+2 \
         tl-router sort.flow in

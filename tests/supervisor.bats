@@ -717,9 +717,13 @@ END
     stop TERM 0
 }
 
+# The supervisor has found a reader.
+writes_metrics() { [[ -n $(find "/proc/$SUP/fd" -lname '*/metrics') ]]; }
+
 @test "metrics: a reader that stops reading holds up nothing, and drops are counted" {
     supervise --durability process
     exec 7<>"$Q/metrics" # a reader that never reads
+    wait_until 10 writes_metrics
     for i in $(seq 600); do echo "$i" >"$IN/.f$i" && mv "$IN/.f$i" "$IN/f$i"; done
     wait_until 60 has_files processed 600
     timeout 20 cat "$Q/metrics" >"$BATS_TEST_TMPDIR/records" 3>&- 7>&- &
