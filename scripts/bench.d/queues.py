@@ -244,7 +244,7 @@ def growth(setting):
         yield Case("T7", title, megabytes(data), "MB", programs, lambda d=data: setting.forget(d))
     for count in setting.pick((1000, 10000, 100000), (500, 4000), (10,)):
         yield _waiting(setting, count)
-    for nodes in setting.pick((10, 100, 1000), (10, 100), (3,)):
+    for nodes in setting.pick((10, 100, 1000), (10,), (3,)):
         bytes_ = setting.pick(6400 << 20, 80 << 20, 1 << 16) // nodes
         title = f"growth: a chain of {nodes} nodes, bytes times nodes as always"
         yield chain(setting, "T7", nodes, 200, bytes_, title=title, weight=nodes, unit="MB node")
