@@ -83,6 +83,7 @@ void start_setup(size_t max_line)
     struct rlimit most = {files.rlim_max, files.rlim_max};
     raised = setrlimit(RLIMIT_NOFILE, &most) == 0;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* then what is too large for ulimit -f is an error, and told */
 }
 
 static bool is_program(const char *path)

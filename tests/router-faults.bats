@@ -429,6 +429,20 @@ END
     no_processes_left
 }
 
+@test "router: a limit on the size of files is told where it is met, and memory is not shared under it" {
+    flow copy.flow <<<'start -> end : tl-copy end'
+    run bash -c 'ulimit -f 64; tl-router copy.flow in'
+    assert_success
+    assert_output $'one\ntwo\nthree'
+    seq 100000 >big
+    mkdir out
+    run --separate-stderr bash -c 'ulimit -f 64; tl-router -o out copy.flow big'
+    assert_failure 74
+    assert_one_line
+    [[ $stderr == *"File too large"* ]] || fail "$stderr"
+    assert_equal "$(find out -mindepth 1)" ''
+}
+
 @test "router: a full disk where what is over set memory goes" {
     small_disk "$BATS_TEST_TMPDIR/disk" size=8m
     flow held.flow <<<$'set memory 1M\nstart -> end | cat'
