@@ -24,6 +24,8 @@ enum {
     PIPE_WISH = 1 << 20,
     PIPE_BUDGET = 48 << 20, /* of the 64 MiB of pipes that a user may have */
     PIPE_LEAST = 64 << 10,
+    SHARE_BUDGET =
+        1 << 30, /* for all filters of a flow; its pages are used only where epochs fit */
 };
 
 double now_seconds(void)
@@ -194,6 +196,8 @@ static size_t region_size(const struct flow *f)
 {
     const char *wish = getenv("TAGLINE_SHARE");
     size_t size = 4 * core_most_inflight(f);
+    if (f->nlanes && size > SHARE_BUDGET / f->nlanes)
+        size = SHARE_BUDGET / f->nlanes;
     if (wish && strcmp(wish, "0") == 0)
         return 0;
     if (wish && (!text_size(wish, &size) || size < 16384))
