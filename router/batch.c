@@ -126,7 +126,7 @@ void batch_add_tagged(struct core *c, struct batch *to, const char *tag, const s
     size_t taglen = strlen(tag);
     const char *at = texts->bytes.data, *end = at + texts->bytes.len;
     for (const char *next; at < end; at = next) {
-        next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        next = line_end(at, end);
         batch_room(c, to, taglen + 1 + (size_t)(next - at));
         batch_add(c, to, tag, taglen);
         batch_add(c, to, "\t", 1);

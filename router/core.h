@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /* Lines that one source emitted for one destination in one epoch and round. */
@@ -289,6 +290,12 @@ struct batch *batch_of(struct core *c, struct region *r, char *piece, size_t len
 /* One for lines of one source, or of all that are merged, to a destination. */
 struct batch *batch_open(struct core *c, size_t dest);
 struct batch *batch_merged(struct core *c, size_t dest);
+/* Behind the newline of the line at at. What a filter still shares may have lost it meanwhile. */
+static inline const char *line_end(const char *at, const char *end)
+{
+    const char *nl = memchr(at, '\n', (size_t)(end - at));
+    return nl ? nl + 1 : end;
+}
 char *batch_room(struct core *c, struct batch *b, size_t n);
 void batch_add(struct core *c, struct batch *b, const void *bytes, size_t n);
 /* The lines of texts, each with the tag before it. */

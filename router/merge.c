@@ -53,11 +53,10 @@ static void collect(struct batch *chain, const uint32_t *labels, struct line_ref
     for (struct batch *b = chain; b; b = b->next) {
         const char *at = b->bytes.data;
         for (uint32_t i = 0; i < b->lines; i++, n++) {
-            size_t left = (size_t)(b->bytes.data + b->bytes.len - at);
-            const char *nl = memchr(at, '\n', left);
+            const char *next = line_end(at, b->bytes.data + b->bytes.len);
             refs[n] = (struct line_ref){labels ? labels[b->ids[i]] : b->ids[i], b->ids[i], at,
-                                        (size_t)(nl + 1 - at)};
-            at = nl + 1;
+                                        (size_t)(next - at)};
+            at = next;
         }
     }
 }
@@ -109,7 +108,7 @@ static void take_run(struct core *c, struct cursor *k, uint32_t before, const ui
     const char *from = k->at;
     const char *end = k->batch->bytes.data + k->batch->bytes.len;
     while (k->label < before) {
-        k->at = (const char *)memchr(k->at, '\n', (size_t)(end - k->at)) + 1;
+        k->at = line_end(k->at, end);
         batch_id(all, k->batch->ids[k->line++]);
         all->lines++;
         k->label = label_at(k, labels);

@@ -251,7 +251,7 @@ static bool lines_fit(const char *text, size_t len, size_t most)
     const char *end = text + len;
     for (const char *next; len > most && text < end; text = next + 1) {
         next = memchr(text, '\n', (size_t)(end - text));
-        if ((size_t)(next - text) > most)
+        if (!next || (size_t)(next - text) > most)
             return false;
     }
     return true;

@@ -24,8 +24,7 @@ enum {
     PIPE_WISH = 1 << 20,
     PIPE_BUDGET = 48 << 20, /* of the 64 MiB of pipes that a user may have */
     PIPE_LEAST = 64 << 10,
-    SHARE_BUDGET =
-        1 << 30, /* for all filters of a flow; its pages are used only where epochs fit */
+    SHARE_BUDGET = 1 << 30, /* of all filters of a flow */
 };
 
 double now_seconds(void)
