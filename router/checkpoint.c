@@ -53,8 +53,8 @@ void checkpoint_print(const struct checkpoint *c, struct buf *to)
 {
     buf_adds(to, FIRST_LINE "\n");
     buf_addf(to, "flow %016" PRIx64 " %s\n", c->flow, c->promises);
-    buf_addf(to, "input %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 "\n", c->input.device,
-             c->input.inode, c->input.size, c->input.mtime);
+    buf_addf(to, "input %" PRIu64 " %" PRId64 " %" PRId64 "\n", c->input.inode, c->input.size,
+             c->input.mtime);
     buf_addf(to, "at %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", c->at.offset,
              c->at.boundary, c->at.step, c->read.lines, c->read.bytes);
     for (size_t i = 0; i < c->nnodes; i++) {
@@ -115,7 +115,6 @@ static void take_flow(struct checkpoint *c, struct words *w)
 
 static void take_input(struct checkpoint *c, struct words *w)
 {
-    c->input.device = number(w, 10);
     c->input.inode = number(w, 10);
     c->input.size = number_signed(w);
     c->input.mtime = number_signed(w);

@@ -31,7 +31,7 @@ struct checkpoint { /* owns what it points to; zero it to begin */
     uint64_t flow;
     char *promises;
     struct input_id {
-        uint64_t device, inode;
+        uint64_t inode; /* no device: that may have another number after a start of the machine */
         int64_t size, mtime; /* nanoseconds since 1970 */
     } input;
     struct position at;

@@ -33,8 +33,7 @@ static void begin_again(struct task *t, const char *why)
 
 static bool same_input(const struct input_id *a, const struct input_id *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->mtime == b->mtime;
+    return a->inode == b->inode && a->size == b->size && a->mtime == b->mtime;
 }
 
 /* Why it does not fit, or NULL. */

@@ -39,8 +39,7 @@ char *save_promises(const struct flow *f)
 
 struct input_id save_input(const struct stat *st)
 {
-    return (struct input_id){.device = st->st_dev,
-                             .inode = st->st_ino,
+    return (struct input_id){.inode = st->st_ino,
                              .size = st->st_size,
                              .mtime = st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec};
 }

@@ -64,6 +64,16 @@ sound() { # SUITE...
     sound soak
 }
 
+@test "where checkpoints are written, the next start goes on from one" {
+    local at
+    for ((at = 1000; at < 3000; at += 100)); do
+        run "$ROOT/scripts/crash" --trial "shim/kill:saved:process:$at:0"
+        assert_success
+        [[ $output != *"a: goes on at byte "* ]] || return 0
+    done
+    fail "none of these kills left a checkpoint"
+}
+
 # A folder of programs with a tl-supervisor that first does what standard input says.
 sabotaged() {
     mkdir "$BATS_TEST_TMPDIR/bin"
@@ -81,8 +91,8 @@ sabotaged() {
     local bad
     for bad in 'lost:rm' 'doubled:cp -t $queue/output' 'torn:truncate -s 1'; do
         rm -rf "${BATS_TEST_TMPDIR:?}/bin"
-        sabotaged <<<"[ ! -e \$queue/underprocess/empty ] || ${bad#*:} \"\$queue/underprocess/empty\""
-        TL_BIN=$BATS_TEST_TMPDIR/bin crash kill/tree --scene one --trials 12 -j 2
+        sabotaged <<<"for f in \$queue/underprocess/*; do [ ! -e \"\$f\" ] || ${bad#*:} \"\$f\"; done"
+        TL_BIN=$BATS_TEST_TMPDIR/bin crash kill/tree --scene one --only renameat2 --trials 12 -j 2
         assert_failure 1
         assert_line --regexp "^${bad%%:*}: "
         assert_line --regexp "again: scripts/crash --trial 'kill/tree:one:"

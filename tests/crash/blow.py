@@ -20,6 +20,7 @@ from scene import BIN
 DISK = ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES")
 ERRORS = {
     "openat": (*DISK, "ENOENT", "EEXIST", "EINTR", "EMFILE", "ENFILE", "ENOMEM"),
+    "rename": (*DISK, "EXDEV", "ENOENT", "EINTR", "ENOMEM"),
     "renameat2": (*DISK, "EXDEV", "ENOENT", "EEXIST", "EINTR", "ENOMEM", "EINVAL"),
     "renameat": (*DISK, "EXDEV", "ENOENT"),
     "linkat": (*DISK, "EXDEV", "EEXIST", "EPERM"),

@@ -45,6 +45,7 @@ class Scene:
         default_factory=lambda: {b"a": LINES + b"\n", b"-b\nc": LINES[::-1], b"empty": b""}
     )
     workers: int = 2
+    options: tuple = ()  # of the supervisor
     taken: dict = field(default_factory=dict)  # results of somebody else that are there before
 
 
@@ -63,6 +64,15 @@ SCENES = {
         "start -> end quoted : tl-match quoted='^> ?'\nquoted -> start : tl-replace '^> ?' ''\n"
     ),
     "copies": Scene("start [jobs=3] -> end : tl-upper\n"),
+    "saved": Scene(  # checkpoints wherever there can be one: in a cycle, and in what counts
+        "set epoch 64K\n"
+        "start -> new quoted : tl-match quoted='^> ?'\n"
+        "quoted -> start : tl-replace '^> ?' ''\n"
+        "new -> end total : tl-count -p -t total -k '^(....)'\n"
+        "total => %f.total\n",
+        inputs={b"a": LINES * 16000, b"empty": b"", b"small": LINES},
+        options=("--checkpoint", "64K"),
+    ),
     "fails": Scene(
         "start -> end | sh {dir}/picky {dir}/mark\n",
         inputs={b"a": LINES + b"\n", b"bad": b"good\nbad\n", b"again": b"again\n"},
@@ -181,8 +191,8 @@ class Place:
         flow = re.sub(r"^(\w+)(?: \[([^]]*)\])? ->", CARRIED, flow, flags=re.M)
         (self.path / "flow").write_text(flow, encoding="ascii")
 
-    def command(self, scene, durability, bin_=BIN):
-        options = [*OPTIONS, "-j", str(scene.workers), "--durability", durability]
+    def command(self, scene, durability, bin_=BIN, options=OPTIONS):
+        options = [*options, *scene.options, "-j", str(scene.workers), "--durability", durability]
         return [f"{bin_}/tl-supervisor", *options, str(self.path / "flow"), self.queue]
 
     def run(self, argv, env=None, seconds=PATIENCE):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import scene as stage
@@ -48,7 +49,7 @@ class Soak(Suite):
     seconds = 20
     gap = 5.0
     seed = 1
-    scenes = ("one", "sinks", "commands", "cycle", "copies")
+    scenes = ("one", "sinks", "commands", "cycle", "copies", "saved")
 
     def why_not(self):
         return None
@@ -61,7 +62,7 @@ class Soak(Suite):
     def play(self, trial):
         _, name, durability, seconds, gap, seed = trial.split(":")
         self.chance = random.Random(f"{name}{durability}{seed}")
-        self.scene = stage.Scene(stage.SCENES[name].flow, inputs={})
+        self.scene = replace(stage.SCENES[name], inputs={}, taken={})
         self.ledger = {}
         self.place.fresh(self.scene)
         outcome = Outcome(trial, 0)
@@ -72,8 +73,7 @@ class Soak(Suite):
         return outcome
 
     def start(self, durability):
-        argv = self.place.command(self.scene, durability)
-        argv = [*WITH_US, argv[0], *OPTIONS, "-j", "2", *argv[-4:]]
+        argv = [*WITH_US, *self.place.command(self.scene, durability, options=OPTIONS)]
         with self.place.log.open("ab") as log:
             return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -46,7 +46,7 @@ static struct checkpoint example(void)
 {
     struct checkpoint c = {.flow = 0xfedcba9876543210,
                            .promises = xstrdup("07c"),
-                           .input = {1, 2, 300, -4},
+                           .input = {2, 300, -4},
                            .at = {100, 128, 64},
                            .read = {9, 100},
                            .nnodes = 2,
@@ -235,8 +235,8 @@ static void test_other(void **state)
 static void test_lines(void **state)
 {
     static const char *const good[] = {
-        "flow 0 0",       "flow ffffffffffffffff 0f", "input 0 0 0 0", "input 1 2 3 -4",
-        "at 0 1 1 0 0",   "node 0 0 0 0 0 0",         "sink 0 0",      "result x 0 0",
+        "flow 0 0",       "flow ffffffffffffffff 0f", "input 0 0 0", "input 2 3 -4",
+        "at 0 1 1 0 0",   "node 0 0 0 0 0 0",         "sink 0 0",    "result x 0 0",
         "result %0A 1 f",
     };
     static const char *const bad[] = {
@@ -249,11 +249,11 @@ static void test_lines(void **state)
         "flow x 0",
         "flow 0 0 0",
         "flow 10000000000000000 0",
-        "input 1 2 3",
-        "input 1 2 3 --4",
-        "input 1 2 3 -",
-        "input -1 2 3 4",
-        "input 1 2 3 99999999999999999999",
+        "input 2 3",
+        "input 2 3 --4",
+        "input 2 3 -",
+        "input -1 3 4",
+        "input 2 3 99999999999999999999",
         "at 1 1 1 0 0",
         "at 0 2 1 0 0",
         "at 0 1 0 0 0",
