@@ -20,7 +20,7 @@ enum {
     DEFAULT_MEMORY = 256 << 20,
     DEFAULT_EPOCH = 256 << 10,
     DEFAULT_UNPACK_TIB = 1,
-    EPOCH_PER_NODE = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
+    EPOCH_PER_WAY = 16 << 10, /* a fence a node costs as much as some 10 KiB of lines */
 };
 
 struct word {
@@ -424,6 +424,15 @@ static void add_end(struct flow *f)
     f->sinks[f->nsinks++] = (struct sink){.tag = xstrdup("end"), .file = xstrdup("%f")};
 }
 
+/* Enough for each of the ways on which the lines of an epoch may part. */
+static size_t default_epoch(const struct flow *f)
+{
+    size_t ways = 1;
+    for (size_t i = 0; i < f->nnodes; i++)
+        ways += f->nodes[i].nnext ? f->nodes[i].nnext - 1 : 0;
+    return ways * EPOCH_PER_WAY > DEFAULT_EPOCH ? ways * EPOCH_PER_WAY : DEFAULT_EPOCH;
+}
+
 struct flow *flow_parse(const char *path, const char *text, size_t len, struct problems *problems)
 {
     struct flow *f = xcalloc(1, sizeof *f);
@@ -443,8 +452,7 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
         free_words(&w);
     }
     if (!f->epoch)
-        f->epoch =
-            f->nnodes * EPOCH_PER_NODE > DEFAULT_EPOCH ? f->nnodes * EPOCH_PER_NODE : DEFAULT_EPOCH;
+        f->epoch = default_epoch(f);
     add_end(f);
     check_duplicates(f, problems);
     for (size_t i = 0; i < f->nnodes; i++)
