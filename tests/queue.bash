@@ -5,9 +5,10 @@
 
 load helper
 
-# queue_setup MARK: a queue in the test's folder, and a flow; for setup.
+# queue_setup MARK [SETTLE]: a queue in the test's folder, and a flow; for setup.
 queue_setup() {
     mark "$1"
+    SETTLE=${2-50ms}
     Q=$BATS_TEST_TMPDIR/queue
     IN=$Q/unprocessed
     LOG=$BATS_TEST_TMPDIR/log
@@ -32,7 +33,7 @@ supervise() {
 
 launch() {
     : >"$LOG"
-    tl-supervisor -j 2 --settle 50ms --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
+    tl-supervisor -j 2 --settle "$SETTLE" --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
 }
 

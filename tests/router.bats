@@ -684,10 +684,10 @@ END
     router=$(pgrep -P "$guard")
     for _ in 1 2 3; do
         kill -STOP "$router" || break
-        filter=$(pgrep -P "$router") || true
+        filter=$(pgrep -P "$router") || filter=0
         # It has worked off what it has when it waits in a read; or it has ended.
         for _ in {1..500}; do
-            state=$(cat "/proc/${filter:-0}/wchan" 2>/dev/null) || break
+            state=$(cat "/proc/$filter/wchan" 2>/dev/null) || break
             [[ $state != *pipe_read ]] || break
         done
         kill -CONT "$router"

@@ -5,19 +5,10 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # programs in other languages; variables that bats sets
 
 bats_require_minimum_version 1.5.0
-load helper
+load queue
 
 setup() {
-    mark house
-    Q=$BATS_TEST_TMPDIR/queue
-    IN=$Q/unprocessed
-    LOG=$BATS_TEST_TMPDIR/log
-    GATE=$BATS_TEST_TMPDIR/gate
-    mkdir -p "$IN"
-    : >"$LOG"
-    flow upper.flow <<'END'
-start -> end : tl-upper
-END
+    queue_setup house 0
 }
 
 teardown() {
@@ -25,40 +16,7 @@ teardown() {
     small_disk_gone "$Q"
 }
 
-once() {
-    timeout 60 tl-supervisor --once --settle 0 --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>>"$LOG"
-}
-
-supervise() {
-    launch "$@"
-    wait_until 20 logged ready:
-}
-
-launch() {
-    : >"$LOG"
-    tl-supervisor -j 2 --settle 0 --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
-    SUP=$!
-}
-
-logged() { grep -qF -- "$1" "$LOG"; }
-count_logged() { grep -cF -- "$1" "$LOG"; }
-
-drop() {
-    printf '%s\n' "${2-hello}" >"$BATS_TEST_TMPDIR/dropping"
-    mv -- "$BATS_TEST_TMPDIR/dropping" "$IN/$1"
-}
-
-stop() { # SIGNAL STATUS
-    local status=0
-    kill "-$1" "$SUP"
-    wait "$SUP" || status=$?
-    assert_equal "$status" "$2"
-}
-
-files_in() { find "$Q/$1" -mindepth 1 -type f | wc -l; }
 names_in() { find "$Q/$1" -mindepth 1 -printf "%f\n" | sort | xargs; }
-has_files() { [[ $(files_in "$1") -eq $2 ]]; }
-processed() { [[ -e $Q/processed/$1 ]]; }
 
 # A flow whose only node, once per line, waits until the gate is open, and notes what it gets.
 gated_flow() {
@@ -256,8 +214,7 @@ status_says() { # WORDS STATUS
 
 @test "house: --status of a supervisor that was killed, and of what is no queue" {
     supervise
-    kill -KILL "$SUP"
-    wait "$SUP" || true
+    crash
     wait_until 20 status_says '^state +not running$' 69
     mkdir "$BATS_TEST_TMPDIR/empty"
     run --separate-stderr tl-supervisor --status "$BATS_TEST_TMPDIR/empty"
@@ -400,8 +357,7 @@ END
     drop a
     supervise --backoff 1h..2h
     wait_until 20 logged "retried: a"
-    kill -KILL "$SUP"
-    wait "$SUP" || true
+    crash
     wait_until 20 status_says '^state +not running$' 69
     run --separate-stderr tl-supervisor --retry "$Q" a
     assert_failure 69
@@ -543,7 +499,7 @@ END
     wait_until 20 older_than 100 "$Q"/failed/*
     for n in {1..12}; do
         timeout 60 strace -f -qq -o /dev/null -e trace=unlinkat -e inject=unlinkat:signal=KILL:when="$n" \
-            tl-supervisor --once --settle 0 --keep failed=100ms --keep processed=1h "$FLOW" "$Q" 2>>"$LOG" || true
+            tl-supervisor --once --settle 0 --keep failed=100ms --keep processed=1h "$FLOW" "$Q" 2>>"$LOG" || [ $? -eq 137 ]
     done
     once --keep failed=100ms --keep processed=1h
     has_files failed 0
