@@ -303,9 +303,9 @@ def put_back_failed(place, expected):
     reasons = {unversioned(path): path for path in found if is_reason(path)}
     for path in found:
         name = unversioned(path[len(b"failed/"):])
-        if is_reason(path) or b"failed/" + name in expected.files:
-            continue
         told = reasons.get(b"failed/" + name + b".reason")
+        if is_reason(path) or (told and found[told] == expected.files.get(unversioned(told))):
+            continue
         if not told:
             wrong.append(("lost", shown(path) + ".reason"))
         else:
