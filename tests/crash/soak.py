@@ -5,7 +5,6 @@ moments; in the end every line of the ledger must be accounted for."""
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +15,9 @@ import scene as stage
 from suites import DURABILITIES, Outcome, Suite
 
 LEAST_GAP = 0.1  # seconds between two blows
-BATCH = 200  # at most so many files come at a time
+BATCH = 200  # at most so many files come at a time,
+MOST_FILES = 30000  # or about so many over all: they and what becomes of them lie in memory
+LARGE, LARGE_LINES = 400, 40000  # one of so many files has so many lines
 OPTIONS = ["--settle", "100ms", "--backoff", "10ms..50ms", "--retries", "1000000"]
 ODD = (b"f", b"-f ", b"f\n\t", b"%s$(f)", b"\xff\xfe", "f\u00e9".encode())
 STOPPED = 0.3
@@ -69,7 +70,7 @@ class Soak(Suite):
         outcome.reached = self.batter(durability, float(seconds), float(gap))
         outcome.wrong += self.end(durability)
         outcome.log = self.place.log.read_text(errors="replace")[-4000:]
-        outcome.met = f"{len(self.ledger)} files"
+        outcome.files = len(self.ledger)
         return outcome
 
     def start(self, durability):
@@ -80,6 +81,7 @@ class Soak(Suite):
     def batter(self, durability, seconds, gap):
         """The number of blows."""
         until = time.monotonic() + seconds
+        self.batch = min(BATCH, int(MOST_FILES * (LEAST_GAP + gap) / seconds))
         blows = 0
         self.supervisor = self.start(durability)
         while time.monotonic() < until:
@@ -93,7 +95,7 @@ class Soak(Suite):
     def drop(self):
         """Some files more, each by a rename; the ledger knows them before."""
         incoming = os.path.join(self.place.queue, b"unprocessed")
-        for _ in range(self.chance.randrange(BATCH)):
+        for _ in range(self.chance.randrange(self.batch)):
             name = self.chance.choice(ODD) + b"%d" % len(self.ledger)
             data = self.text()
             self.ledger[name] = stage.digest(data)
@@ -103,8 +105,9 @@ class Soak(Suite):
 
     def text(self):
         lines = [b"%d " % len(self.ledger) + line for line in stage.LINES.split(b"\n")]
-        return b"\n".join(self.chance.choices([*lines, b"error: x", b"> y", b""],
-                                              k=self.chance.choice((0, 1, 9, 300))))
+        large = self.chance.randrange(LARGE) == 0
+        count = LARGE_LINES if large else self.chance.choice((0, 1, 9, 300))
+        return b"\n".join(self.chance.choices([*lines, b"error: x", b"> y", b""], k=count))
 
     def strike_one(self):
         """Deal one blow; whether there was anybody to deal it to."""
@@ -153,7 +156,6 @@ class Soak(Suite):
         again.fresh(self.scene)
         processed = os.path.join(self.place.queue, b"processed")
         for name in os.listdir(processed):
-            shutil.copyfile(os.path.join(processed, name),
-                            os.path.join(again.queue, b"unprocessed", name))
+            os.link(os.path.join(processed, name), os.path.join(again.queue, b"unprocessed", name))
         again.drain(self.scene, "process")
         return stage.check_end(self.place, stage.Expected(stage.snapshot(again.queue), 0), False)

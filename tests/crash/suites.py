@@ -19,7 +19,8 @@ DURABILITIES = ("power", "process")
 @dataclass
 class Outcome:
     trial: str
-    reached: bool  # was there a blow at all?
+    reached: int  # how many blows there were
+    files: int = 0  # of a soak
     wrong: list = field(default_factory=list)  # (lost | doubled | torn | stuck, what)
     log: str = ""
     met: str = ""  # the call that was hit, where the trial does not say
@@ -53,7 +54,7 @@ class Suite:
         _, name, durability, *rest = trial.split(":")
         scene, expected = stage.SCENES[name], self.expected[name]
         self.prepare(scene)
-        outcome = Outcome(trial, True)
+        outcome = Outcome(trial, 1)
         outcome.wrong += self.strike(scene, durability, rest)
         outcome.wrong += stage.check_now(self.place, scene, expected, self.is_lax(rest))
         outcome.wrong += self.recover(scene, durability, expected, rest)
