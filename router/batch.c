@@ -227,6 +227,6 @@ struct batch *batch_merged(struct core *c, size_t dest)
 struct batch *batch_open(struct core *c, size_t dest)
 {
     const struct stage *stage = &c->graph->stages[graph_stage(c->graph, dest)];
-    bool merges = c->graph->merge[dest] == MERGE_LINE && !stage->cyclic;
+    bool merges = stage->merge == MERGE_LINE && !stage->cyclic;
     return merges ? batch_get(c) : batch_merged(c, dest);
 }

@@ -75,8 +75,9 @@ static void describe_mute(const struct graph *g, size_t dest, struct buf *to)
         buf_adds(to, ", as set\n");
         return;
     }
-    const struct node *n = &f->nodes[g->blame[dest]];
-    bool cyclic = g->stages[g->stage_of[g->blame[dest]]].cyclic;
+    size_t blame = g->stages[graph_stage(g, dest)].blame;
+    const struct node *n = &f->nodes[blame];
+    bool cyclic = g->stages[g->stage_of[blame]].cyclic;
     bool counts = n->map || n->card;
     buf_addf(to, ", because %s (line %d) %s\n", n->tag, n->line,
              !counts  ? "does not tell what came out of each line; a library filter or [map] does"
@@ -120,7 +121,7 @@ void describe_check(const struct graph *g, struct buf *to)
     if (graph_line_order(g))
         buf_adds(to, "order: line\n");
     for (size_t d = 0; d < g->ndests; d++)
-        if (g->merge[d] == MERGE_EPOCH)
+        if (g->stages[graph_stage(g, d)].merge == MERGE_EPOCH)
             describe_mute(g, d, to);
 }
 

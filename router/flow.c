@@ -5,6 +5,7 @@
  */
 #include "flow.h"
 #include "attribute.h"
+#include "resolve.h"
 #include "tagline.h"
 #include "text.h"
 
@@ -360,70 +361,6 @@ static void parse_line(struct flow *f, struct problems *p, const struct words *w
 
 /* ---- the whole ---- */
 
-/* The destination with this tag, or SIZE_MAX. Tags of nodes win over those of sinks. */
-static size_t find(const struct flow *f, const char *tag)
-{
-    for (size_t i = 0; i < f->nnodes + f->nsinks; i++)
-        if (strcmp(flow_tag(f, i), tag) == 0)
-            return i;
-    return SIZE_MAX;
-}
-
-static int line_of(const struct flow *f, size_t dest)
-{
-    return dest < f->nnodes ? f->nodes[dest].line : f->sinks[dest - f->nnodes].line;
-}
-
-static void check_duplicates(struct flow *f, struct problems *p)
-{
-    for (size_t i = 1; i < f->nnodes + f->nsinks; i++) {
-        size_t first = find(f, flow_tag(f, i)); /* nodes are found before sinks */
-        int one = line_of(f, first), other = line_of(f, i);
-        if (first < i)
-            problem(p, f, one > other ? one : other,
-                    "%s stands in line %d already; a tag has one line", flow_tag(f, i),
-                    one < other ? one : other);
-    }
-    for (size_t i = 1; i < f->nsinks; i++)
-        for (size_t j = 0; j < i; j++)
-            if (f->sinks[i].file && f->sinks[j].file &&
-                strcmp(f->sinks[i].file, f->sinks[j].file) == 0)
-                problem(p, f, f->sinks[i].line, "%s is written by %s in line %d already",
-                        f->sinks[i].file, f->sinks[j].tag, f->sinks[j].line);
-}
-
-static void check_next(struct flow *f, struct problems *p, struct node *node, size_t self)
-{
-    node->next = xcalloc(node->nnext, sizeof *node->next);
-    for (size_t i = 0; i < node->nnext; i++) {
-        const char *tag = node->next_tags[i];
-        node->next[i] = find(f, tag);
-        if (node->next[i] == SIZE_MAX)
-            problem(p, f, node->line,
-                    "nobody serves %s; write %s -> TAG... : COMMAND or %s => FILE", tag, tag, tag);
-        if (node->next[i] == self && i > 0)
-            problem(p, f, node->line,
-                    "a line that stays %s goes to %s, so %s is never reached; write it first", tag,
-                    node->next_tags[0], tag);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(tag, node->next_tags[j]) == 0)
-                problem(p, f, node->line, "%s stands twice after ->", tag);
-    }
-}
-
-/* An "end" that is named but not served is a sink for the input's name. */
-static void add_end(struct flow *f)
-{
-    bool named = false;
-    for (size_t i = 0; i < f->nnodes; i++)
-        for (size_t j = 0; j < f->nodes[i].nnext; j++)
-            named = named || strcmp(f->nodes[i].next_tags[j], "end") == 0;
-    if (!named || find(f, "end") != SIZE_MAX)
-        return;
-    f->sinks = xrealloc(f->sinks, f->nsinks + 1, sizeof *f->sinks);
-    f->sinks[f->nsinks++] = (struct sink){.tag = xstrdup("end"), .file = xstrdup("%f")};
-}
-
 /* Enough for each of the ways on which the lines of an epoch may part. */
 static size_t default_epoch(const struct flow *f)
 {
@@ -453,14 +390,8 @@ struct flow *flow_parse(const char *path, const char *text, size_t len, struct p
     }
     if (!f->epoch)
         f->epoch = default_epoch(f);
-    add_end(f);
-    check_duplicates(f, problems);
-    for (size_t i = 0; i < f->nnodes; i++)
-        check_next(f, problems, &f->nodes[i], i);
+    resolve_names(f, problems);
     number_lanes(f);
-    f->start = find(f, "start");
-    if (f->start == SIZE_MAX)
-        problem(problems, f, 0, "start is missing; write start -> TAG... : COMMAND");
     return f;
 }
 

@@ -212,8 +212,6 @@ struct graph *graph_new(const struct flow *flow, bool together, bool anywhere)
     g->together = together;
     assign_outlets(g);
     g->ndests = flow->nnodes + g->noutlets;
-    g->merge = xcalloc(g->ndests, sizeof *g->merge);
-    g->blame = xcalloc(g->ndests, sizeof *g->blame);
     g->stage_of = xcalloc(flow->nnodes + 1, sizeof *g->stage_of);
     for (size_t i = 0; i < flow->nnodes; i++)
         g->stage_of[i] = NOWHERE;
@@ -241,8 +239,6 @@ void graph_free(struct graph *g)
     free(g->stages);
     free(g->stage_of);
     free(g->outlet_of);
-    free(g->merge);
-    free(g->blame);
     free(g);
 }
 
@@ -309,14 +305,14 @@ static bool is_meeting(const struct graph *g, size_t s)
            (stage->nprev == 1 && g->stages[stage->prev[0]].cyclic);
 }
 
-/* Decide for one stage, and mark the way on which identities must be carried. */
-static void order_stage(struct graph *g, size_t s)
+/* Decide for a stage where lines meet, and mark the way on which identities must be carried. */
+static void order_meeting(struct graph *g, size_t s)
 {
     struct stage *stage = &g->stages[s];
     size_t n = 0;
     size_t *way = between(g, s, &n);
-    size_t mute = find_mute(g, s, way, n);
-    bool line = is_meeting(g, s) && mute == NOWHERE && g->flow->order != ORDER_EPOCH;
+    stage->blame = find_mute(g, s, way, n);
+    bool line = stage->blame == NOWHERE && g->flow->order != ORDER_EPOCH;
     for (size_t i = 0; i < n && line; i++)
         g->stages[way[i]].track_in = g->stages[way[i]].track_out = true;
     if (line) {
@@ -325,14 +321,18 @@ static void order_stage(struct graph *g, size_t s)
         d->track_in = d->track_in || d->cyclic;
         stage->track_in = stage->track_out = stage->cyclic;
     }
-    enum merge merge = !is_meeting(g, s) ? MERGE_NONE : line ? MERGE_LINE : MERGE_EPOCH;
-    for (size_t d = 0; d < g->ndests; d++)
-        if (graph_stage(g, d) == s) {
-            g->merge[d] = merge;
-            g->blame[d] = mute;
-        }
-    stage->tells = stage->cyclic ? line : stage_mute(g, s) == NOWHERE;
+    stage->merge = line ? MERGE_LINE : MERGE_EPOCH;
     free(way);
+}
+
+static void order_stage(struct graph *g, size_t s)
+{
+    struct stage *stage = &g->stages[s];
+    stage->merge = MERGE_NONE;
+    stage->blame = NOWHERE;
+    if (is_meeting(g, s))
+        order_meeting(g, s);
+    stage->tells = stage->cyclic ? stage->merge == MERGE_LINE : stage_mute(g, s) == NOWHERE;
 }
 
 /* Identities come from the stage that feeds us, if all of them do, or begin here. */
@@ -365,7 +365,7 @@ void graph_order(struct graph *g)
 bool graph_line_order(const struct graph *g)
 {
     for (size_t d = 0; d < g->ndests; d++)
-        if (g->merge[d] == MERGE_EPOCH)
+        if (g->stages[graph_stage(g, d)].merge == MERGE_EPOCH)
             return false;
     return true;
 }

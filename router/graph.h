@@ -36,11 +36,13 @@ struct stage {
     size_t *nodes; /* of a component, in flow order; none for input and outlets */
     size_t nnodes;
     bool cyclic;
-    bool tells;     /* lines keep their lineage through it */
-    bool track_in;  /* its input lines need identities */
-    bool track_out; /* its output lines do */
-    size_t domain;  /* whose identities these are: a stage; NOWHERE without */
-    size_t *prev;   /* stages that feed it, itself excluded */
+    bool tells;       /* lines keep their lineage through it */
+    bool track_in;    /* its input lines need identities */
+    bool track_out;   /* its output lines do */
+    enum merge merge; /* how its input lines meet */
+    size_t blame;     /* the node that makes it MERGE_EPOCH; NOWHERE without */
+    size_t domain;    /* whose identities these are: a stage; NOWHERE without */
+    size_t *prev;     /* stages that feed it, itself excluded */
     size_t nprev;
     size_t *next;
     size_t nnext;
@@ -57,9 +59,7 @@ struct graph {
     size_t *stage_of;   /* of a node; of [nnodes], the input: STAGE_INPUT */
     size_t *outlet_of;  /* of a sink: a destination, or NOWHERE */
     size_t noutlets;
-    size_t ndests;     /* nodes, then outlets */
-    enum merge *merge; /* of a destination */
-    size_t *blame;     /* of a destination: the node that makes it MERGE_EPOCH, or NOWHERE */
+    size_t ndests; /* nodes, then outlets */
 };
 
 /* Analyse. together: all sinks leave through one outlet, tags kept. anywhere: input lines bring

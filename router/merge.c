@@ -182,13 +182,12 @@ static struct batch *merge_by_line(struct core *c, size_t dest, struct batch *ch
 struct batch *batch_merge(struct core *c, struct epoch *e, size_t dest, struct batch *chain)
 {
     const struct graph *g = c->graph;
-    if (!chain || !chain->next)
-        if (!chain || g->merge[dest] != MERGE_LINE)
-            return chain;
-    size_t stage = graph_stage(g, dest);
+    const struct stage *stage = &g->stages[graph_stage(g, dest)];
+    if (!chain || (!chain->next && stage->merge != MERGE_LINE))
+        return chain;
     /* In a cycle the nodes are stateless where order is by line: only the identities matter. */
-    if (g->merge[dest] != MERGE_LINE || g->stages[stage].cyclic)
+    if (stage->merge != MERGE_LINE || stage->cyclic)
         return merge_by_epoch(chain);
-    size_t feeder = g->stages[stage].prev[0];
+    size_t feeder = stage->prev[0];
     return merge_by_line(c, dest, chain, epoch_order(e, g->stages[feeder].domain));
 }

@@ -143,7 +143,7 @@ static void assert_merges(const char *text, const char *tells, const char *expec
             f->nodes[i].card = f->nodes[i].stateless = true;
     struct graph *g = graph_new(f, false, false);
     for (size_t d = 0; d < g->ndests; d++)
-        buf_addf(&got, "%s=%c ", flow_tag(f, d), letter[g->merge[d]]);
+        buf_addf(&got, "%s=%c ", flow_tag(f, d), letter[g->stages[graph_stage(g, d)].merge]);
     assert_string_equal(buf_str(&got), expected);
     buf_free(&got);
     graph_free(g);
