@@ -55,14 +55,6 @@ static void fail(struct feed *f, int status, const char *why)
     f->error = errno;
 }
 
-_Noreturn void feed_die(const struct feed *f)
-{
-    errno = f->error;
-    if (f->why)
-        tl_die(f->status, "%s/%s: %s", f->queue, QUEUE_METRICS, f->why);
-    tl_die(f->status, "%s/%s: %m", f->queue, QUEUE_METRICS);
-}
-
 static void close_fd(int *fd)
 {
     if (*fd >= 0)
@@ -176,4 +168,14 @@ void feed_close(struct feed *f)
     close_fd(&f->dir);
     records_free(&f->records);
     free(f);
+}
+
+_Noreturn void feed_die(struct feed *f)
+{
+    struct feed dead = *f;
+    feed_close(f);
+    errno = dead.error;
+    if (dead.why)
+        tl_die(dead.status, "%s/%s: %s", dead.queue, QUEUE_METRICS, dead.why);
+    tl_die(dead.status, "%s/%s: %m", dead.queue, QUEUE_METRICS);
 }

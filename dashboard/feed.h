@@ -25,7 +25,7 @@ enum feed_state feed_state(const struct feed *f);
  * permission, an I/O error); put the terminal in order, then feed_die. */
 bool feed_read(struct feed *f);
 /* Say why feed_read failed and exit: 71, 74, 75, 77. */
-_Noreturn void feed_die(const struct feed *f);
+_Noreturn void feed_die(struct feed *f);
 /* The records that were read and not yet taken, and the counts of what was none. */
 struct records *feed_records(struct feed *f);
 void feed_close(struct feed *f);

@@ -121,6 +121,7 @@ int main(int argc, char **argv)
         }
         write_totals(tl, &totals, &scratch);
     }
+    set_clear(&totals); /* of a file that was loaded and never read */
     buf_free(&scratch);
     pattern_free(o.pattern);
     return tl_close(tl);

@@ -133,6 +133,7 @@ int main(int argc, char **argv)
             all(tl, &u);
         else
             adjacent(tl, &u);
+    set_clear(&u.seen); /* of a file that was loaded and never read */
     buf_free(&u.last);
     buf_free(&u.now);
     return tl_close(tl);

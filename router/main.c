@@ -221,10 +221,22 @@ static const char *called(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-static const char *base_name(const char *path)
+/* What %f stands for. */
+static const char *name_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    return strcmp(path, "-") == 0 ? "stdin" : slash ? slash + 1 : path;
+}
+
+/* Two inputs of one name would have one result. */
+static void check_names(char **files)
+{
+    for (char **file = files; *file; file++)
+        for (char **other = files; other < file; other++)
+            if (strcmp(name_of(*other), name_of(*file)) == 0)
+                tl_die(EX_CANTCREAT,
+                       "%s: two inputs are called %s; their results would be one file", *file,
+                       name_of(*file));
 }
 
 static void add_tasks(struct engine *e, const struct options *o, char **files)
@@ -234,13 +246,7 @@ static void add_tasks(struct engine *e, const struct options *o, char **files)
         files = from_stdin;
     for (uint64_t id = 1; *files; files++, id++) {
         struct task *t = task_new(id, *files);
-        const char *name = strcmp(*files, "-") == 0 ? "stdin" : base_name(t->path);
-        for (const struct task *other = e->tasks; o->dir && other; other = other->next)
-            if (strcmp(other->out.name, name) == 0)
-                tl_die(EX_CANTCREAT,
-                       "%s: two inputs are called %s; their results would be one file", *files,
-                       name);
-        out_init(&t->out, e->flow, e->graph, name, o->dir, o->dir != NULL);
+        out_init(&t->out, e->flow, e->graph, name_of(*files), o->dir, o->dir != NULL);
         engine_add(e, t);
     }
 }
@@ -267,6 +273,9 @@ static void finish(struct engine *e, const struct options *o, struct task *t)
     struct buf b = {0};
     if (!out_finish(&t->out, &b)) {
         engine_stop(e, 0);
+        engine_free(e);
+        task_free(t);
+        out_reset();
         tl_die(EX_IOERR, "%s", buf_str(&b));
     }
     if (o->summary && t->job) {
@@ -343,7 +352,10 @@ int main(int argc, char **argv)
     switch (o.mode) {
     case RUN:
         check_sinks(f, &o);
+        if (o.dir)
+            check_names(argv + optind);
         status = run(f, g, &o, argv + optind);
+        out_reset();
         break;
     case CHECK:
         status = check(f, g);

@@ -39,6 +39,13 @@ void out_setup(void)
         may_block = true; /* a socket, or no /proc: write small pieces, and only when polled */
 }
 
+void out_reset(void)
+{
+    if (standard_output != STDOUT_FILENO)
+        close(standard_output); /* what was written to it was told when it was written */
+    standard_output = STDOUT_FILENO;
+}
+
 int out_stdout(void)
 {
     return standard_output;

@@ -34,6 +34,7 @@ enum wrote {
 /* Prepare standard output: not blocking where that can be had without changing it for others. */
 void out_setup(void);
 int out_stdout(void); /* descriptor to watch */
+void out_reset(void); /* undo out_setup */
 
 void out_init(struct out *o, const struct flow *flow, const struct graph *g, const char *name,
               const char *dir, bool publish);

@@ -177,8 +177,10 @@ static _Noreturn void die_of(struct engine *e)
     struct buf b = {0};
     describe_failure(e->flow, f, &b);
     tl_warn("%s: %s", e->flow->path, buf_str(&b));
+    buf_free(&b);
     int status = f->status;
     engine_stop(e, 0);
+    engine_free(e);
     exit(status);
 }
 
@@ -235,6 +237,7 @@ static _Noreturn void stop(struct engine *e)
     int sig = e->signal;
     sigset_t set;
     engine_stop(e, 0);
+    engine_free(e);
     sigemptyset(&set);
     sigaddset(&set, sig);
     signal(sig, SIG_DFL);
@@ -252,6 +255,7 @@ int worker_run(struct flow *flow, struct graph *graph)
         die_of(e);
     if (flow->order == ORDER_LINE && !graph_line_order(graph)) {
         engine_stop(e, STOP_GRACE_MS);
+        engine_free(e);
         tl_die(EX_CONFIG, "%s: order line cannot be promised; see tl-router --check", flow->path);
     }
     describe_ready(graph, &ready);

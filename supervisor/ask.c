@@ -66,7 +66,7 @@ int ask_pause(const char *queue, bool pause)
         tl_die(EX_IOERR, "%s/" QUEUE_CONTROL ": %m", s.path);
     if (store_locked(&s))
         ask(&s, "");
-    free(s.path);
+    store_close(&s);
     return EX_OK;
 }
 
@@ -105,7 +105,7 @@ int ask_retry(const char *queue, const char *name)
         tl_die(EX_UNAVAILABLE, "%s: no supervisor runs; the next one tries it first", name);
     else
         ask(&s, name);
-    free(s.path);
+    store_close(&s);
     return EX_OK;
 }
 
@@ -322,6 +322,6 @@ int ask_status(const char *queue)
         tl_die(EX_IOERR, "standard output: %m");
     buf_free(&b);
     json_decref(status);
-    free(s.path);
+    store_close(&s);
     return exit_status(standing);
 }

@@ -14,7 +14,6 @@
 #include "user.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static void start(struct super *s)
@@ -66,7 +65,7 @@ static void stop(struct super *s)
     blame_free(&s->blame);
     buf_free(&s->adopt.text);
     buf_free(&s->told.text);
-    free(s->store.path);
+    store_close(&s->store);
 }
 
 static int serve(struct super *s)

@@ -133,6 +133,15 @@ void store_visit(struct store *s, const char *path)
                errno == ENOENT ? "is no queue that a supervisor has worked on" : strerror(errno));
 }
 
+void store_close(struct store *s)
+{
+    close(s->root);
+    if (s->lock >= 0)
+        close(s->lock); /* workers that are left hold it on */
+    free(s->path);
+    *s = (struct store){.root = -1, .lock = -1};
+}
+
 bool store_locked(const struct store *s)
 {
     int fd = openat(s->root, QUEUE_STATE "/lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -46,6 +46,9 @@ void store_open(struct store *s, const char *path, bool power, const struct stri
  * taken. Dies with one line if it is none. */
 void store_visit(struct store *s, const char *path);
 
+/* Whoever waits for the lock can have it. */
+void store_close(struct store *s);
+
 /* Does a supervisor, or a worker that it left behind, hold the lock? */
 bool store_locked(const struct store *s);
 

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup() {
+    unchecked "a checker is no measure"
     BENCH=$ROOT/scripts/bench
     mkdir "$BATS_TEST_TMPDIR/memory" "$BATS_TEST_TMPDIR/disk"
     mark bench

@@ -176,7 +176,7 @@ teardown() {
 }
 
 @test "crash in 5, unseen: a result that cannot be looked at is not taken for one that was moved" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     crashed_queue
     crashed_record
     run -75 strace -qq -o "$BATS_TEST_TMPDIR/trace" -P .tagline/work/7/file -e inject=newfstatat:error=EIO \
@@ -337,7 +337,7 @@ saved_is_done() {
 }
 
 @test "crash in recovery: killed at each of its steps in turn, and then at none" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     crashed_queue
     crashed_record
     local call

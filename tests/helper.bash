@@ -15,10 +15,10 @@ PATH=$TL_BIN:$PATH
 export ROOT TL_BIN PATH LC_ALL=C
 umask 022 # a queue that a whole group may write would be refused
 
-# wait_until SECONDS COMMAND...: run COMMAND every 20 ms until it succeeds; 1 at the deadline.
-# A program that answers slowly is given the time; a pass never depends on speed.
+# wait_until SECONDS COMMAND...: run COMMAND every 20 ms until it succeeds; 1 at the deadline, which
+# is PATIENCE times as far where all is slow. A pass never depends on speed.
 wait_until() {
-    local seconds=$1 deadline
+    local seconds=$(($1 * ${PATIENCE:-1})) deadline
     shift
     deadline=$(($(date +%s%N) + seconds * 1000000000))
     until "$@" >/dev/null 2>&1; do
@@ -77,9 +77,15 @@ kill_marked() {
     done < <(marked_processes)
 }
 
-# The leak sanitizer cannot work under strace.
-no_leak_check() {
+# needs_strace: skip a test where nothing can be traced. The leak sanitizer cannot work beside it.
+needs_strace() {
+    strace -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
     [[ -z ${ASAN_OPTIONS-} ]] || export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+}
+
+# unchecked WHY: skip a test that is not for programs under sanitizers or valgrind.
+unchecked() {
+    [[ -z ${ASAN_OPTIONS-}${MEMCHECK-} ]] || skip "$1"
 }
 
 # small_disk DIR OPTIONS: mount a tmpfs there, or skip the test where that is not allowed.

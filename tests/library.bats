@@ -70,7 +70,7 @@ teardown() {
     seq 1000 | tl-tag a >"$BATS_TEST_TMPDIR/in"
     traced -e trace=write,writev -o "$BATS_TEST_TMPDIR/calls" "$TL_BIN/tl-upper" \
         <"$BATS_TEST_TMPDIR/in" | cmp - "$BATS_TEST_TMPDIR/in"
-    run grep -c '^write' "$BATS_TEST_TMPDIR/calls"
+    run grep -c '^writev\?(1, ' "$BATS_TEST_TMPDIR/calls"
     assert_output 1
 }
 
@@ -336,7 +336,7 @@ continues() {
 }
 
 @test "no memory, and no randomness" {
-    [ -z "$SAN" ] || skip "the sanitizer needs more memory than there is in this test"
+    unchecked "a checker takes what memory it likes"
     run bash -c '{ printf "a\t"; head -c 40000000 /dev/zero; echo; } | prlimit --as=30000000 tl-lower'
     assert_failure 75
     assert_output 'tl-lower: memory: Cannot allocate memory'

@@ -71,7 +71,7 @@ times_noted() { [[ $(heard | grep -cx -- "$1") -ge $2 ]]; }
 }
 
 @test "systemd: ready only when what a crash left is rolled forward" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     crashed_queue
     crashed_record
     listen
@@ -80,7 +80,7 @@ times_noted() { [[ $(heard | grep -cx -- "$1") -ge $2 ]]; }
     wait_until 20 noted READY=1
     assert_equal "$(heard | grep '^journal=' | head -n 1)" 'journal= output=file'
     assert_file_is "$Q/processed/file" input
-    pkill -TERM -P $! -x tl-supervisor
+    pkill -TERM -P $!
     wait $!
 }
 
@@ -117,7 +117,7 @@ times_noted() { [[ $(heard | grep -cx -- "$1") -ge $2 ]]; }
 }
 
 @test "systemd: a loop that is stuck does not say that it lives" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     listen
     WATCHDOG_USEC=100000 supervise
     wait_until 10 times_noted WATCHDOG=1 3

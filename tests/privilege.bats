@@ -25,10 +25,6 @@ needs_root() {
     [[ $(id -u) == 0 ]] || skip "only root can be another user"
 }
 
-needs_strace() {
-    strace -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
-}
-
 # through ATTRIBUTES COMMAND: one line goes through the command, which sees it at its end.
 through() {
     echo "start [$1] -> end | $2" >through.flow

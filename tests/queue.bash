@@ -63,10 +63,10 @@ has_files() { [[ $(files_in "$1") -eq $2 ]]; }
 processed() { [[ -e $Q/processed/$1 ]]; }
 failed() { [[ -e $Q/failed/$1.reason ]]; }
 reason() { jq -r "$2" "$Q/failed/$1.reason"; }
-workers() { pgrep -P "$SUP" -x tl-router; }
-# The process has said that SIGTERM (bit 14) is to wait.
+workers() { pgrep -P "$SUP"; }
+# Signals wait for the process to read them.
 masked() { # PID
-    (((0x$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status") & 0x4000) != 0))
+    [[ -n $(find "/proc/$1/fd" -lname 'anon_inode:\[signalfd\]') ]]
 }
 
 at_work() { [[ -e $BATS_TEST_TMPDIR/began ]]; }

@@ -251,8 +251,7 @@ END
 }
 
 @test "router: a wait that is interrupted is done again" {
-    command -v strace || skip "strace is not installed"
-    no_leak_check
+    needs_strace
     flow sort.flow <<<'start -> end | sort -r'
     run -0 timeout 20 strace -qq -o trace -e trace=wait4 -e inject=wait4:error=EINTR:when=1+2 \
         tl-router sort.flow in
@@ -336,7 +335,7 @@ END
 }
 
 @test "router: a line that never ends does not take memory beyond the limit" {
-    [[ -z ${ASAN_OPTIONS-} ]] || skip "the address sanitizer takes what memory it likes"
+    unchecked "a checker takes what memory it likes"
     flow small.flow <<<$'set max-line 1M\nstart -> end : cat'
     run --separate-stderr bash -c 'ulimit -v 300000; head -c 2000000000 /dev/zero | tl-router small.flow'
     assert_failure 65
@@ -426,6 +425,16 @@ END
     run tl-router -o disk two.flow in
     assert_success
     cmp in disk/in.side
+    no_processes_left
+}
+
+@test "router: a result that cannot get its name leaves nothing half written" {
+    flow up.flow <<<'start -> end : tl-upper'
+    mkdir -p out/in
+    run --separate-stderr tl-router -o out up.flow in
+    assert_failure 74
+    assert_one_line
+    assert_equal "$(find out -mindepth 1)" out/in
     no_processes_left
 }
 

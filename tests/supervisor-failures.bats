@@ -139,12 +139,11 @@ END
 }
 
 @test "failures: a run is on record, and synced, before the worker hears of it" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     command_flow <<'END'
 exit 75
 END
     drop bad
-    no_leak_check
     strace -qq -y -s 200 -o "$BATS_TEST_TMPDIR/trace" -e trace=write,fdatasync \
         tl-supervisor --once -j 1 --settle 0 --backoff 0..0 --retries 2 "$FLOW" "$Q" 2>"$LOG" || [ $? -eq 65 ]
     # run 2 and 3: RUNS INODE bad..., its sync, and only then the job
@@ -471,9 +470,8 @@ supervise_with() { # INJECT... [-- OPTION...]
         shift
     done
     shift $(($# > 0))
-    command -v strace >&2 || skip "strace is not installed"
+    needs_strace
     : >"$LOG"
-    no_leak_check
     strace -qq -o "$BATS_TEST_TMPDIR/trace" "${calls[@]}" \
         tl-supervisor -j 1 --settle 50ms --backoff 10ms..50ms --retries 0 "$@" "$FLOW" "$Q" 2>"$LOG" 3>&- &
     SUP=$!
@@ -488,7 +486,7 @@ calls_before_ready() { # CALL
 }
 
 stop_traced() {
-    kill -TERM "$(pgrep -P "$SUP" -x tl-supervisor)"
+    kill -TERM "$(pgrep -P "$SUP")"
     ended_with 0
 }
 
@@ -540,9 +538,8 @@ stop_traced() {
 }
 
 @test "failures: case 6: no processes: held, resumed, no file failed" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     flow cat.flow <<<'start -> end | cat'
-    no_leak_check
     # Of each process the second and third: workers of the supervisor, commands of a worker.
     strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=clone,clone3 -e 'inject=clone,clone3:error=EAGAIN:when=2..3' \
         tl-supervisor -j 1 --settle 50ms --backoff 10ms..50ms --retries 0 "$FLOW" "$Q" 2>"$LOG" 3>&- &
@@ -573,8 +570,7 @@ END
 }
 
 @test "failures: case 6: a file that alone cannot be read is no storm: it fails after its runs" {
-    command -v strace || skip "strace is not installed"
-    no_leak_check
+    needs_strace
     drop unlucky
     drop lucky
     strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -P "$Q/underprocess/unlucky" -e trace=read,pread64,readv -e inject=read,pread64,readv:error=EIO \

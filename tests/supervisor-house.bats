@@ -112,9 +112,10 @@ seen_are() { [[ $(wc -l <"$BATS_TEST_TMPDIR/seen") -eq $1 ]]; }
     gated_flow
     supervise -j 3 --max-inflight 2
     for i in {1..9}; do drop "f$i" "f$i"; done
-    wait_until 20 has_files underprocess 2
     wait_until 20 seen_are 2
-    assert_equal "$(files_in unprocessed)" 7
+    # One that waited behind a file that takes long may wait elsewhere now.
+    [[ $(files_in unprocessed) -ge 6 ]]
+    seen_are 2
     touch "$GATE"
     wait_until 20 has_files processed 9
     stop TERM 0
@@ -489,6 +490,7 @@ older_than() {
 
 @test "house: --keep, killed at any removal: the next pass ends it, and nothing else is gone" {
     local n
+    needs_strace
     flow fails.flow <<'END'
 start -> end | sh -c 'read -r line; echo "$line"; [ "$line" = good ]'
 END

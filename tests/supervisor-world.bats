@@ -35,7 +35,7 @@ traced() { # STRACE-OPTION... -- [OPTION...]: run it once under strace
         shift
     done
     shift
-    command -v strace >/dev/null || skip "strace is not installed"
+    needs_strace
     timeout 60 strace -qq -o "$BATS_TEST_TMPDIR/trace" "${options[@]}" \
         tl-supervisor --once --settle 0 --backoff 10ms..50ms "$@" "$FLOW" "$Q" 2>>"$LOG"
 }
@@ -192,7 +192,7 @@ for i in range(50):
 }
 
 @test "world: no watch is to be had: the folder is looked at, and that is said once" {
-    command -v strace || skip "strace is not installed"
+    needs_strace
     strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=inotify_add_watch \
         -e inject=inotify_add_watch:error=ENOSPC \
         tl-supervisor -j 1 --settle 50ms "$FLOW" "$Q" 2>"$LOG" 3>&- &
@@ -201,7 +201,7 @@ for i in range(50):
     drop file
     wait_until 10 processed file
     assert_equal "$(count_logged 'cannot be watched')" 1
-    kill -TERM "$(pgrep -P "$SUP" -x tl-supervisor)"
+    kill -TERM "$(pgrep -P "$SUP")"
     ended_with 0
 }
 
@@ -211,6 +211,7 @@ for i in range(50):
     local library
     library=/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketime.so.1
     [ -e "$library" ] || skip "faketime is not installed"
+    [[ -z ${ASAN_OPTIONS-} ]] || skip "the address sanitizer must be the first library"
     echo +0 >"$BATS_TEST_TMPDIR/clock"
     LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$BATS_TEST_TMPDIR/clock FAKETIME_NO_CACHE=1 \
         DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1 launch
