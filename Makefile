@@ -80,6 +80,12 @@ fuzzers: $(FUZZERS)
 lint:
 	scripts/lint
 
+# All tests with every process of ours under valgrind, or some: make memcheck TESTS=tests/router.bats
+memcheck:
+	scripts/setup --test
+	$(MAKE) B=build-memcheck/built CFLAGS='-O1 -g' all units
+	scripts/memcheck $(TESTS)
+
 # Hours of kills, errors and power cuts in half an hour; some of it needs root. See scripts/crash.
 crash:
 	scripts/setup --test
@@ -126,6 +132,6 @@ uninstall:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check units fuzz fuzzers lint crash bench install uninstall clean
+.PHONY: all demo check units fuzz fuzzers lint memcheck crash bench install uninstall clean
 .SECONDARY:
 -include $(shell find $B -path $B/peers -prune -o -name '*.d' -type f -print 2>/dev/null)
