@@ -215,9 +215,9 @@ class Place:
                 child.wait()
                 return None
 
-    def drain(self, scene, durability):
+    def drain(self, scene, durability, seconds=PATIENCE):
         """Run what is left to its end, undisturbed."""
-        return self.run(self.command(scene, durability))
+        return self.run(self.command(scene, durability), seconds=seconds)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ LARGE, LARGE_LINES = 400, 40000  # one of so many files has so many lines
 OPTIONS = ["--settle", "100ms", "--backoff", "10ms..50ms", "--retries", "1000000"]
 ODD = (b"f", b"-f ", b"f\n\t", b"%s$(f)", b"\xff\xfe", "f\u00e9".encode())
 STOPPED = 0.3
+AGAIN_SECONDS = 1800  # for a run over all files at the end
 WITH_US = ("setpriv", "--pdeathsig", "TERM")  # should we be stopped, it ends too
 
 
@@ -141,7 +142,7 @@ class Soak(Suite):
         wrong = []
         send([self.supervisor.pid], signal.SIGTERM)
         self.supervisor.wait(stage.PATIENCE)
-        if (status := self.place.drain(self.scene, durability)) != 0:
+        if (status := self.place.drain(self.scene, durability, AGAIN_SECONDS)) != 0:
             wrong.append(("stuck", f"the drain ends with {status}"))
         if left := stage.reap_orphans():
             wrong.append(("stuck", f"{len(left)} processes"))
@@ -157,5 +158,6 @@ class Soak(Suite):
         processed = os.path.join(self.place.queue, b"processed")
         for name in os.listdir(processed):
             os.link(os.path.join(processed, name), os.path.join(again.queue, b"unprocessed", name))
-        again.drain(self.scene, "process")
+        if again.drain(self.scene, "process", AGAIN_SECONDS) != 0:
+            raise RuntimeError(f"the undisturbed run fails: {again.log.read_text()[-4000:]}")
         return stage.check_end(self.place, stage.Expected(stage.snapshot(again.queue), 0), False)
