@@ -354,12 +354,14 @@ int store_probe(const struct store *s, bool durable)
     return result;
 }
 
-int store_free(const struct store *s, uint64_t *avail, uint64_t *total)
+int store_free(const struct store *s, struct room *bytes, struct room *files)
 {
     struct statvfs v;
     if (fstatvfs(s->root, &v) != 0)
         return -1;
-    *avail = (uint64_t)v.f_bavail * v.f_frsize;
-    *total = (uint64_t)(v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
+    bytes->avail = (uint64_t)v.f_bavail * v.f_frsize;
+    bytes->total = (uint64_t)(v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
+    files->avail = v.f_favail;
+    files->total = v.f_files - v.f_ffree + v.f_favail;
     return 0;
 }

@@ -88,9 +88,13 @@ void store_remove_folder(const struct store *s, const char *path);
 int store_each(const struct store *s, const char *path, void (*each)(void *arg, const char *name),
                void *arg);
 
-/* Bytes that we may still write to the queue's disk, and bytes there are for such as we; 0, or -1
- * and errno. */
-int store_free(const struct store *s, uint64_t *avail, uint64_t *total);
+struct room {
+    uint64_t avail,
+        total; /* what we may still take, and all there is for such as we; 0: no limit */
+};
+
+/* The room on the queue's disk, in bytes and in files; 0, or -1 and errno. */
+int store_free(const struct store *s, struct room *bytes, struct room *files);
 
 /* Could the queue take new results now? durable: sync them too, if the store does. 0, or -1 and
  * errno. */

@@ -133,25 +133,36 @@ void super_storm(struct super *s, const char *what)
     super_hold(s, HOLD_STORM, "%s: %s: %s", s->store.path, what, strerror(errno));
 }
 
-/* How much is free, and must be so that files are claimed; in percent or bytes. */
+/* Is there less room than there must be so that files are claimed? More, if that was so before. */
+static bool is_less(const struct super *s, const struct room *room, double least)
+{
+    return (double)room->avail < least + (s->hold == HOLD_DISK ? least / DISK_SLACK : 0);
+}
+
+static bool part_short(const struct super *s, const struct room *room, const char *of,
+                       struct buf *text)
+{
+    long percent = s->opt.min_free.percent;
+    if (!percent || !is_less(s, room, (double)room->total * (double)percent / 100))
+        return false;
+    buf_addf(text, "%.1f%% of the %s free, less than %ld%%",
+             100 * (double)room->avail / (double)room->total, of, percent);
+    return true;
+}
+
+/* And how much is there? */
 static bool disk_short(const struct super *s, struct buf *text)
 {
     const struct least_free *least = &s->opt.min_free;
-    uint64_t avail, total;
-    if ((!least->percent && !least->bytes) || store_free(&s->store, &avail, &total) != 0)
+    struct room bytes, files;
+    if ((!least->percent && !least->bytes) || store_free(&s->store, &bytes, &files) != 0)
         return false;
-    double bound =
-        least->percent ? (double)total * (double)least->percent / 100 : (double)least->bytes;
-    if (s->hold == HOLD_DISK)
-        bound += bound / DISK_SLACK;
-    if ((double)avail >= bound)
+    if (part_short(s, &bytes, "disk is", text) || part_short(s, &files, "disk's inodes are", text))
+        return true;
+    if (!least->bytes || !is_less(s, &bytes, (double)least->bytes))
         return false;
-    if (text && least->percent)
-        buf_addf(text, "%.1f%% of the disk is free, less than %ld%%",
-                 100 * (double)avail / (double)(total ? total : 1), least->percent);
-    else if (text)
-        buf_addf(text, "%" PRIu64 " bytes of the disk are free, less than %" PRId64, avail,
-                 least->bytes);
+    buf_addf(text, "%" PRIu64 " bytes of the disk are free, less than %" PRId64, bytes.avail,
+             least->bytes);
     return true;
 }
 
@@ -165,7 +176,10 @@ void super_check_disk(struct super *s)
 
 void super_resume(struct super *s)
 {
-    if (s->hold == HOLD_DISK && disk_short(s, NULL))
+    struct buf text = {0};
+    bool is_short = s->hold == HOLD_DISK && disk_short(s, &text);
+    buf_free(&text);
+    if (is_short)
         return;
     bool held = s->hold != HOLD_NONE;
     s->hold = HOLD_NONE;

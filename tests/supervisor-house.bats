@@ -157,6 +157,19 @@ END
     stop TERM 0
 }
 
+@test "house: --min-free: a disk may run out of inodes, too" {
+    small_disk "$Q" size=4M,nr_inodes=100
+    mkdir -p "$IN" "$Q/ballast"
+    touch "$Q"/ballast/{1..75}
+    drop a
+    supervise --min-free 20%
+    wait_until 20 logged "% of the disk's inodes are free, less than 20%"
+    [ -e "$IN/a" ]
+    rm "$Q"/ballast/*
+    wait_until 20 processed a
+    stop TERM 0
+}
+
 @test "house: --min-free with a size that is there changes nothing" {
     drop a
     once --min-free 1K
