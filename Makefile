@@ -83,7 +83,7 @@ lint:
 # All tests with every process of ours under valgrind, or some: make memcheck TESTS=tests/router.bats
 memcheck:
 	scripts/setup --test
-	$(MAKE) B=build-memcheck/built CFLAGS='-O1 -g' all units
+	$(MAKE) B=build-memcheck/built CFLAGS='-O1 -g -DHELLO_SECONDS=30' all units
 	scripts/memcheck $(TESTS)
 
 # Hours of kills, errors and power cuts in half an hour; some of it needs root. See scripts/crash.

@@ -66,6 +66,7 @@ static void stop(struct super *s)
     buf_free(&s->adopt.text);
     buf_free(&s->told.text);
     store_close(&s->store);
+    sdnotify_close();
 }
 
 static int serve(struct super *s)

@@ -63,6 +63,15 @@ void sdnotify_open(int ready_fd)
     unsetenv("WATCHDOG_PID");
 }
 
+void sdnotify_close(void)
+{
+    if (notify_fd >= 0)
+        close(notify_fd);
+    if (newline_fd >= 0)
+        close(newline_fd); /* it was never ready */
+    notify_fd = newline_fd = -1;
+}
+
 void sdnotify_send(const char *format, ...)
 {
     char text[1024];

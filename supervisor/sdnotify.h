@@ -8,6 +8,8 @@
  * ready_fd: where to write a newline when we are ready; -1: nowhere. */
 void sdnotify_open(int ready_fd);
 
+void sdnotify_close(void);
+
 /* Send one message, lines "NAME=VALUE". A manager that does not listen is no error of ours. */
 void sdnotify_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

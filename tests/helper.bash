@@ -36,16 +36,15 @@ mark() {
     export TAGLINE_TEST_MARK=$1.$BATS_ROOT_PID.$BATS_SUITE_TEST_NUMBER
 }
 
-# The marked processes besides this shell and what runs in it: "PID STATE COMMAND" each.
+# The marked processes besides this shell and what runs in it: "PID STATE COMMAND" each. One grep
+# for all, for there may be thousands; it is not marked itself.
 marked_processes() {
-    local environ pid
-    for environ in /proc/[0-9]*/environ; do
-        pid=${environ#/proc/}
-        pid=${pid%/environ}
+    local pid
+    while IFS=/ read -r _ _ pid _; do
         [[ $pid != "$BASHPID" && $pid != "$$" ]] || continue
-        grep -qzxF "TAGLINE_TEST_MARK=$TAGLINE_TEST_MARK" "$environ" 2>/dev/null || continue
         is_bats "$pid" || ps -o pid=,stat=,args= -p "$pid"
-    done
+    done < <(env -u TAGLINE_TEST_MARK grep -lzxF "TAGLINE_TEST_MARK=$TAGLINE_TEST_MARK" \
+        /proc/[0-9]*/environ 2>/dev/null)
 }
 
 # Is it the test's own shell, a subshell of it, or a helper of bats?

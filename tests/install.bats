@@ -41,6 +41,7 @@ teardown() {
 }
 
 @test "install: an installed router runs a flow with the filters beside it" {
+    unchecked "under valgrind it is elsewhere"
     install_to "$D"
     cd "$BATS_TEST_TMPDIR"
     cp "$ROOT/scripts/flows/triage.flow" .
@@ -50,6 +51,7 @@ teardown() {
 }
 
 @test "install: an installed supervisor runs an installed router" {
+    unchecked "under valgrind it is elsewhere"
     install_to "$D"
     cd "$BATS_TEST_TMPDIR"
     cp "$ROOT/scripts/flows/triage.flow" .

@@ -6,6 +6,7 @@ load helper
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || exit
+    unchecked "a checker is no measure"
     mark scale
 }
 

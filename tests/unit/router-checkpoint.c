@@ -20,12 +20,13 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/checkpoint-XXXXXX";
-static char path[64], temporary[64];
+static char folder[128], path[160], temporary[160];
 
 static int make_folder(void **state)
 {
     (void)state;
+    const char *place = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/checkpoint-XXXXXX", place ? place : "/tmp");
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/c", folder);
