@@ -50,7 +50,7 @@ times_noted() { [[ $(heard | grep -cx -- "$1") -ge $2 ]]; }
     wait_until 10 times_noted READY=1 2
     wait_until 10 logged reloaded:
     for pid in $(workers); do
-        run -1 grep -zE '^(NOTIFY_SOCKET|WATCHDOG)' "/proc/$pid/environ"
+        run ! grep -zE '^(NOTIFY_SOCKET|WATCHDOG)' "/proc/$pid/environ" # one that checked is gone
     done
     drop file
     wait_until 10 noted 'STATUS=running: 0 waiting, 0 in work, 1 processed, 0 failed'

@@ -24,7 +24,7 @@ compare() {
 }
 
 @test "oracle: every line an epoch of its own" {
-    run oracle --seed 5 --count 100 --epoch 1
+    run oracle --seed 5 --count "${ORACLE_COUNT:-100}" --epoch 1
     assert_success
 }
 
