@@ -237,6 +237,8 @@ void super_hold_step(struct super *s, long long now)
     } else {
         s->hold_until = now + hold_ms(s, s->hold);
     }
+    if (s->adopt.phase != ADOPT_IDLE)
+        return; /* it is being tried; to ask for another would put off what a reload waits for */
     if (s->hold != HOLD_STORM && (s->hold != HOLD_NONE || !s->adopt.generation))
         adopt_begin(s);
 }

@@ -99,6 +99,16 @@ times_noted() { [[ $(heard | grep -cx -- "$1") -ge $2 ]]; }
     stop TERM 0
 }
 
+@test "systemd: a reload is over although its check takes longer than a hold" {
+    echo "start -> end : sh -c 'sleep 0.3; exit 78'" >"$FLOW"
+    listen
+    launch
+    wait_until 10 noted READY=1
+    kill -HUP "$SUP"
+    wait_until 10 times_noted READY=1 2
+    stop TERM 0
+}
+
 @test "systemd: each reload is later than its request, and is over however it went" {
     listen
     supervise
