@@ -89,9 +89,17 @@ class Soak(Suite):
             self.drop()
             time.sleep(self.chance.uniform(min(LEAST_GAP, gap / 10), gap))
             blows += self.strike_one()
+            self.reap()
             if self.supervisor.poll() is not None:
                 self.supervisor = self.start(durability)
         return blows
+
+    def reap(self):
+        """The orphans that have ended; the supervisor is waited for by itself."""
+        peek = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        with contextlib.suppress(ChildProcessError):
+            while (one := os.waitid(os.P_ALL, 0, peek)) and one.si_pid != self.supervisor.pid:
+                os.waitpid(one.si_pid, 0)
 
     def drop(self):
         """Some files more, each by a rename; the ledger knows them before."""
