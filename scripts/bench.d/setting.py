@@ -46,7 +46,9 @@ class Setting:
             flags = ["-std=c11", "-D_GNU_SOURCE", "-O3", "-I" + os.path.join(self.root, "lib")]
             source = os.path.join(self.sources, name + ".c")
             library = os.path.join(self.binaries, "libtagline.a")
-            subprocess.run([compiler, *flags, "-o", path, source, library], check=True)
+            # A compiler that is interrupted leaves files where TMPDIR is.
+            env = {**os.environ, "TMPDIR": self.dir}
+            subprocess.run([compiler, *flags, "-o", path, source, library], env=env, check=True)
         return path
 
     def text(self, name, content):

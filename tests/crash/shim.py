@@ -24,7 +24,7 @@ def build(folder):
         return "there is no C compiler"
     argv = ["cc", "-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Wall", "-Wextra", "-O2"]
     argv += ["-shared", "-fPIC", "-o", str(folder / "shim.so"), str(SOURCE)]
-    subprocess.run(argv, check=True)
+    subprocess.run(argv, env={**os.environ, "TMPDIR": str(folder)}, check=True)
     return None
 
 
