@@ -40,8 +40,6 @@ struct feed *feed_open(const char *queue)
     f->queue = queue;
     f->dir = dir;
     f->lock = f->fd = -1;
-    if (!feed_read(f))
-        feed_die(f);
     return f;
 }
 
@@ -53,6 +51,14 @@ static void fail(struct feed *f, int status, const char *why)
     f->status = status;
     f->why = why;
     f->error = errno;
+}
+
+_Noreturn void feed_die(const struct feed *f)
+{
+    errno = f->error;
+    if (f->why)
+        tl_die(f->status, "%s/%s: %s", f->queue, QUEUE_METRICS, f->why);
+    tl_die(f->status, "%s/%s: %m", f->queue, QUEUE_METRICS);
 }
 
 static void close_fd(int *fd)
@@ -168,14 +174,4 @@ void feed_close(struct feed *f)
     close_fd(&f->dir);
     records_free(&f->records);
     free(f);
-}
-
-_Noreturn void feed_die(struct feed *f)
-{
-    struct feed dead = *f;
-    feed_close(f);
-    errno = dead.error;
-    if (dead.why)
-        tl_die(dead.status, "%s/%s: %s", dead.queue, QUEUE_METRICS, dead.why);
-    tl_die(dead.status, "%s/%s: %m", dead.queue, QUEUE_METRICS);
 }

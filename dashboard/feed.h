@@ -14,8 +14,7 @@ enum feed_state {
 
 struct feed; /* one reader of one queue */
 
-/* Find the queue; dies (66, 77) when it is not there, and as feed_die does when its FIFO cannot be
- * read. No FIFO in it is no error: see feed_state. */
+/* Find the queue; dies (66, 77) when it is not there. */
 struct feed *feed_open(const char *queue);
 /* What to poll for POLLIN, or -1 while there is no FIFO. May change with each feed_read. */
 int feed_fd(const struct feed *f);
@@ -25,7 +24,7 @@ enum feed_state feed_state(const struct feed *f);
  * permission, an I/O error); put the terminal in order, then feed_die. */
 bool feed_read(struct feed *f);
 /* Say why feed_read failed and exit: 71, 74, 75, 77. */
-_Noreturn void feed_die(struct feed *f);
+_Noreturn void feed_die(const struct feed *f);
 /* The records that were read and not yet taken, and the counts of what was none. */
 struct records *feed_records(struct feed *f);
 void feed_close(struct feed *f);

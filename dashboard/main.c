@@ -39,6 +39,7 @@ struct options {
 
 static volatile sig_atomic_t stopped;
 static struct model model;
+static struct feed *opened; /* closed at the end, however that comes */
 
 static void stop(int signal)
 {
@@ -94,7 +95,7 @@ static struct options parse_options(int argc, char **argv)
  * is no terminal left to put in order. */
 static void catch_signals(sigset_t *while_waiting)
 {
-    static const int which[] = {SIGINT, SIGTERM};
+    static const int which[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction sa = {.sa_handler = stop};
     sigset_t ours;
     sigemptyset(&ours);
@@ -202,6 +203,12 @@ static void show_once(struct feed *f, const struct options *o, const sigset_t *m
     json_decref(counted);
 }
 
+static void close_all(void)
+{
+    feed_close(opened);
+    model_free(&model);
+}
+
 int main(int argc, char **argv)
 {
     sigset_t mask;
@@ -209,6 +216,11 @@ int main(int argc, char **argv)
     setlocale(LC_NUMERIC, "C"); /* numbers in JSON and in columns */
     struct options o = parse_options(argc, argv);
     struct feed *f = feed_open(o.queue);
+    opened = f;
+    if (atexit(close_all) != 0)
+        tl_die(EX_OSERR, "no memory");
+    if (!feed_read(f))
+        feed_die(f); /* before there is a screen */
     catch_signals(&mask);
     if (o.once) {
         show_once(f, &o, &mask);
@@ -222,7 +234,5 @@ int main(int argc, char **argv)
         }
         show(f, view, &mask);
     }
-    feed_close(f);
-    model_free(&model);
     return EX_OK;
 }

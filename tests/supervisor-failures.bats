@@ -76,7 +76,7 @@ ran() { [[ $(runs) -ge $1 ]]; }
 
 @test "failures: a reason tells the exit status, what was said, and the lines that were in work" {
     command_flow <<'END'
-seq 2000 >&2; exit 9
+cat; seq 2000 >&2; exit 9
 END
     drop bad $'one\ntwo\nthree'
     run -65 once

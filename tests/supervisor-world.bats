@@ -272,6 +272,7 @@ for i in range(50):
 }
 
 @test "world: an error of a result that only close reports: the file runs again, and is whole" {
+    unchecked "a close that is made to fail leaves its descriptor open"
     drop file
     traced -f -P "$Q/.tagline/work/1/file" -e trace=close -e inject=close:error=ENOSPC:when=1 --
     grep -q INJECTED "$BATS_TEST_TMPDIR/trace"
