@@ -95,7 +95,7 @@ static struct options parse_options(int argc, char **argv)
  * is no terminal left to put in order. */
 static void catch_signals(sigset_t *while_waiting)
 {
-    static const int which[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int which[] = {SIGINT, SIGTERM};
     struct sigaction sa = {.sa_handler = stop};
     sigset_t ours;
     sigemptyset(&ours);
